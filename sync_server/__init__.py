@@ -1,0 +1,1 @@
+"""The service: accounts, sync, walks, territory, rankings. One folder a domain."""

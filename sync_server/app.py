@@ -1,0 +1,154 @@
+"""The composition root: settings in, a Litestar application out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import perf_counter
+from typing import Any
+
+import structlog
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from sync_server.platform import metrics
+from sync_server.platform.clock import Clock, system_clock
+from sync_server.platform.context import (
+    Platform,
+    provide_platform,
+    provide_token_user,
+    provide_user,
+)
+from sync_server.platform.database import Database, DatabaseError
+from sync_server.platform.errors import Problem, handle, problems
+from sync_server.platform.logs import configure_logs
+from sync_server.platform.migrate import migrate
+from sync_server.platform.object_store import ObjectStore
+from sync_server.platform.pokes import Pokes
+from sync_server.platform.settings import Settings, load_settings
+from sync_server.platform.tokens import TokenSigner
+
+log = structlog.get_logger(__name__)
+MAX_BODY_BYTES = 12 * 1024 * 1024
+
+
+@get("/healthz", summary="Alive", include_in_schema=True)
+async def healthz() -> dict[str, str]:
+    """Answer that the process runs."""
+    return {"status": "ok"}
+
+
+@get("/readyz", summary="Ready: the dependencies answer", responses=problems())
+async def readyz(platform: NamedDependency[Platform]) -> dict[str, str]:
+    """Answer when the database takes reads."""
+    async with platform.database.read() as tx:
+        await tx.fetch_value("SELECT 1")
+    return {"status": "ok", "database": platform.database.dialect}
+
+
+@get("/metrics", summary="Prometheus metrics", media_type="text/plain")
+async def prometheus() -> Response[bytes]:
+    """Answer the metrics in Prometheus' text format."""
+    return Response(
+        generate_latest(metrics.registry),
+        media_type="text/plain",
+        headers={"content-type": CONTENT_TYPE_LATEST},
+    )
+
+
+def time_requests(app: ASGIApp) -> ASGIApp:
+    """Middleware: count and time every answer by route, without its parameters."""
+
+    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        start, status = perf_counter(), 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, watch)
+        finally:
+            route = scope.get("path_template") or "unknown"
+            metrics.REQUESTS.labels(scope["method"], route, status).observe(perf_counter() - start)
+
+    return timed
+
+
+def create_app(settings: Settings | None = None, clock: Clock = system_clock) -> Litestar:
+    """Put the server together; its lifespan opens, migrates and closes the database."""
+    from sync_server.domains import ROUTES, SWEEPERS
+
+    chosen = settings or load_settings()
+    configure_logs(chosen.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        database = Database(chosen.database)
+        await database.open()
+        platform = Platform(
+            settings=chosen,
+            database=database,
+            clock=clock,
+            signer=TokenSigner(chosen.secret_key, chosen.access_token_s, clock),
+            objects=ObjectStore(chosen.object_store),
+            pokes=Pokes(),
+            sweepers=list(SWEEPERS),
+        )
+        app.state.platform = platform
+        sweeping: asyncio.Task[None] | None = None
+        try:
+            await migrate(database)
+            sweeping = asyncio.create_task(_sweep(platform))
+            yield
+        finally:
+            if sweeping is not None:
+                sweeping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeping
+            await database.close()
+
+    return Litestar(
+        route_handlers=[healthz, readyz, prometheus, *ROUTES],
+        lifespan=[lifespan],
+        state=State(),
+        dependencies={
+            "platform": Provide(provide_platform, sync_to_thread=False),
+            "user": Provide(provide_user),
+            "token_user": Provide(provide_token_user, sync_to_thread=False),
+        },
+        exception_handlers={Exception: handle},
+        middleware=[time_requests],
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=OpenAPIConfig(
+            title="댕동여지도", version="1", path="/schema", use_handler_docstrings=True
+        ),
+    )
+
+
+async def _sweep(platform: Platform) -> None:
+    """Run the domains' periodic work until the server stops."""
+    while True:
+        for sweeper in platform.sweepers:
+            try:
+                await sweeper(platform, platform.clock())
+            except (Problem, DatabaseError) as error:
+                log.warning("sweep_failed", sweeper=sweeper.__name__, error=str(error))
+            except Exception as error:
+                log.error("sweep_failed", sweeper=sweeper.__name__, exc_info=error)
+        await asyncio.sleep(platform.settings.sweep_s)
+
+
+def app_factory() -> Any:
+    """Entry point for `uvicorn --factory sync_server.app:app_factory`."""
+    return create_app()

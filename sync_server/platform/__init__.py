@@ -1,0 +1,1 @@
+"""What the domains share: database, errors, tokens, limits, logs, metrics, object store."""

@@ -1,0 +1,66 @@
+"""What every route needs, put together once by the app: database, settings, clock, signer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import State
+
+from sync_server.platform.clock import Clock
+from sync_server.platform.database import Database
+from sync_server.platform.errors import Problem
+from sync_server.platform.object_store import ObjectStore
+from sync_server.platform.pokes import Pokes
+from sync_server.platform.settings import Settings
+from sync_server.platform.tokens import CurrentUser, TokenSigner
+
+Sweeper = Callable[["Platform", int], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The shared parts of one running server; domains take it as their first argument."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    signer: TokenSigner
+    objects: ObjectStore
+    pokes: Pokes
+    sweepers: list[Sweeper] = field(default_factory=list)
+    """Periodic work of the domains: called with the platform and the time in ms."""
+
+
+def provide_platform(state: State) -> Platform:
+    """Litestar dependency `platform`."""
+    platform: Platform = state.platform
+    return platform
+
+
+def bearer_token(request: Request[Any, Any, Any]) -> str:
+    """Return the bearer token of a request; raise Problem unauthorized without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem("unauthorized")
+    return token.strip()
+
+
+def provide_token_user(request: Request[Any, Any, Any], platform: Platform) -> CurrentUser:
+    """Litestar dependency `token_user`: whom the token names, not looked up in the database."""
+    return platform.signer.read_access_token(bearer_token(request))
+
+
+async def provide_user(request: Request[Any, Any, Any], platform: Platform) -> CurrentUser:
+    """Litestar dependency `user`: the signed-in account; a deleted one is unauthorized at once."""
+    user = provide_token_user(request, platform)
+    async with platform.database.read() as tx:
+        alive = await tx.fetch_value(
+            "SELECT 1 FROM app_user WHERE user_no = ? AND user_id = ? AND deleted_ms IS NULL",
+            user.user_no, user.user_id,
+        )  # fmt: skip
+    if alive is None:
+        raise Problem("unauthorized")
+    return user

@@ -1,0 +1,306 @@
+"""The database: one interface over SQLite and PostgreSQL.
+
+Ordinary queries use Piccolo tables; bulk and hot statements use `Tx`, whose SQL is written
+once with `?` placeholders and runs on both engines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+import aiosqlite
+import asyncpg
+from piccolo.engine.base import Engine
+from piccolo.engine.postgres import PostgresEngine
+
+from sync_server.platform.sqlite_engine import SingleWriterSQLiteEngine
+
+Dialect = Literal["sqlite", "postgres"]
+POSTGRES_POOL = (5, 20)
+
+
+class DatabaseError(Exception):
+    """A database fault that is not the caller's; `code` is stable, the request may be retried."""
+
+    code = "database_unavailable"
+
+
+class DatabaseBusy(DatabaseError):
+    """Another process kept the write lock longer than the busy timeout, or a deadlock."""
+
+    code = "database_busy"
+
+
+class StorageFull(DatabaseError):
+    """The disk is full (or a limit on the file was met); nothing of the request was kept."""
+
+    code = "storage_full"
+
+
+class StorageReadOnly(DatabaseError):
+    """The database file or server accepts no writes."""
+
+    code = "storage_read_only"
+
+
+class UniqueViolation(Exception):
+    """A row with the same unique key exists."""
+
+
+class Row(Protocol):
+    """A result row: values by position or by column name."""
+
+    def __getitem__(self, key: int | str) -> Any: ...
+    def keys(self) -> Iterable[str]: ...
+
+
+@lru_cache(maxsize=1024)
+def _numbered(sql: str) -> str:
+    parts = sql.split("?")
+    return "".join(f"{part}${i}" for i, part in enumerate(parts[:-1], 1)) + parts[-1]
+
+
+def translate_error(error: BaseException) -> BaseException:
+    """Map a driver's exception to ours; others come back unchanged."""
+    text = str(error).lower()
+    if isinstance(error, (sqlite3.IntegrityError, asyncpg.UniqueViolationError)):
+        return UniqueViolation(str(error)) if "unique" in text else error
+    if isinstance(error, sqlite3.Error):
+        if "locked" in text or "busy" in text:
+            return DatabaseBusy(str(error))
+        if "full" in text or "disk i/o" in text:
+            return StorageFull(str(error))
+        if "readonly" in text or "read-only" in text:
+            return StorageReadOnly(str(error))
+        if isinstance(error, sqlite3.OperationalError) and "unable to open" in text:
+            return DatabaseError(str(error))
+        return error
+    if isinstance(error, asyncpg.DiskFullError):
+        return StorageFull(str(error))
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return StorageReadOnly(str(error))
+    if isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
+        return DatabaseBusy(str(error))
+    gone = (
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.TooManyConnectionsError,
+        ConnectionError,
+        TimeoutError,
+    )
+    return DatabaseError(str(error)) if isinstance(error, gone) else error
+
+
+class Tx:
+    """Statements inside one transaction; placeholders are `?` on both engines."""
+
+    def __init__(self, dialect: Dialect, connection: Any) -> None:
+        self.dialect: Dialect = dialect
+        self.connection = connection
+        self._revision: int | None = None
+
+    async def fetch_all(self, sql: str, *args: Any) -> Sequence[Any]:
+        """Run a query; return its rows (by position or column name)."""
+        if self.dialect == "sqlite":
+            # Straight to sqlite3 in the connection's thread: one hop instead of three.
+            return await self._sqlite(
+                lambda raw: _rows(raw, sql, args)
+            )
+        return list(await self.connection.fetch(_numbered(sql), *args))
+
+    async def fetch_tuples(self, sql: str, *args: Any) -> Sequence[tuple[Any, ...]]:
+        """Run a query whose rows are read by position only (the fast path for many rows)."""
+        if self.dialect == "sqlite":
+            return await self._sqlite(lambda raw: raw.execute(sql, args).fetchall())
+        return [tuple(row) for row in await self.connection.fetch(_numbered(sql), *args)]
+
+    async def fetch_one(self, sql: str, *args: Any) -> Any:
+        """Run a query; return its first row or None."""
+        rows = await self.fetch_all(sql, *args)
+        return rows[0] if rows else None
+
+    async def fetch_value(self, sql: str, *args: Any) -> Any:
+        """Run a query; return the first column of its first row or None."""
+        row = await self.fetch_one(sql, *args)
+        return None if row is None else row[0]
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """Run a statement; return the number of rows it changed."""
+        if self.dialect == "sqlite":
+            return await self._sqlite(lambda raw: raw.execute(sql, args).rowcount)
+        status = await self.connection.execute(_numbered(sql), *args)
+        tail = status.rsplit(" ", 1)[-1]
+        return int(tail) if tail.isdigit() else 0
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row of arguments."""
+        if not rows:
+            return
+        if self.dialect == "sqlite":
+            await self._sqlite(lambda raw: raw.executemany(sql, rows))
+        else:
+            await self.connection.executemany(_numbered(sql), rows)
+
+    async def _sqlite(self, work: Any) -> Any:
+        connection: aiosqlite.Connection = self.connection
+        return await connection._execute(lambda: work(connection._conn))
+
+    def in_list(self, column: str, values: Iterable[int | str]) -> tuple[str, Any]:
+        """Return `column IN (...)` as SQL with one placeholder, and its argument.
+
+        Works for any number of values: an array on PostgreSQL, json_each on SQLite.
+        """
+        items = list(values)
+        if self.dialect == "sqlite":
+            return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(items)
+        kind = "text" if items and isinstance(items[0], str) else "bigint"
+        return f"{column} = ANY(?::{kind}[])", items
+
+    @property
+    def for_update(self) -> str:
+        """` FOR UPDATE` on PostgreSQL; empty on SQLite, whose writer is alone."""
+        return " FOR UPDATE" if self.dialect == "postgres" else ""
+
+    async def lock(self, space: int, keys: Iterable[int]) -> None:
+        """Hold the named locks until the transaction ends (in sorted order: no deadlock)."""
+        if self.dialect == "postgres":
+            for key in sorted(set(keys)):
+                await self.connection.execute(
+                    "SELECT pg_advisory_xact_lock($1)", (space << 56) ^ (key & ((1 << 56) - 1))
+                )
+
+    async def revision(self) -> int:
+        """Return this transaction's revision: what the rows it changes are stamped with.
+
+        SQLite: a counter that only the single writer moves. PostgreSQL: the transaction id,
+        so that a reader can stop at the oldest transaction still running (`horizon`).
+        """
+        if self._revision is None:
+            if self.dialect == "sqlite":
+                sql = "UPDATE sync_clock SET rev = rev + 1 RETURNING rev"
+            else:
+                sql = "SELECT pg_current_xact_id()::text::bigint"
+            self._revision = int(await self.fetch_value(sql))
+        return self._revision
+
+    async def horizon(self) -> int:
+        """Return the revision below which no running transaction can still add a row."""
+        if self.dialect == "sqlite":
+            return int(await self.fetch_value("SELECT rev FROM sync_clock")) + 1
+        return int(
+            await self.fetch_value(
+                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+            )
+        )
+
+    @asynccontextmanager
+    async def savepoint(self, name: str = "part") -> AsyncIterator[None]:
+        """Undo what happens inside if it raises, and keep the rest of the transaction."""
+        await self.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            await self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            await self.execute(f"RELEASE SAVEPOINT {name}")
+            raise
+        await self.execute(f"RELEASE SAVEPOINT {name}")
+
+
+def _rows(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[sqlite3.Row]:
+    cursor = raw.cursor()
+    cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
+    return cursor.execute(sql, args).fetchall()
+
+
+class Database:
+    """A pool of connections to one database, by URL.
+
+    `sqlite:///path/to/file.sqlite` or `postgresql://user:password@host:port/name`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine: Engine[Any]
+        parts = urlsplit(url)
+        if parts.scheme == "sqlite":
+            self.dialect: Dialect = "sqlite"
+            self.path = Path(url.removeprefix("sqlite:///"))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.engine = SingleWriterSQLiteEngine(str(self.path))
+        elif parts.scheme in ("postgres", "postgresql"):
+            self.dialect = "postgres"
+            self.engine = PostgresEngine(config={"dsn": url})
+        else:
+            raise ValueError(f"DATABASE_URL must start with sqlite:/// or postgresql://: {url!r}")
+
+    async def open(self) -> None:
+        """Open the pool (PostgreSQL) and make Piccolo's tables use this database."""
+        from sync_server.platform import piccolo_conf
+
+        piccolo_conf.bind(self.engine)
+        if self.dialect == "postgres":
+            low, high = POSTGRES_POOL
+            try:
+                await self.engine.start_connection_pool(
+                    min_size=low, max_size=high, command_timeout=30
+                )
+            except (OSError, asyncpg.PostgresError) as error:
+                raise DatabaseError(f"no connection to PostgreSQL: {error}") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if isinstance(self.engine, SingleWriterSQLiteEngine):
+            await self.engine.close()
+        elif isinstance(self.engine, PostgresEngine) and self.engine.pool is not None:
+            try:
+                await asyncio.wait_for(self.engine.close_connection_pool(), 5)
+            except TimeoutError:
+                if self.engine.pool is not None:
+                    self.engine.pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Open a write transaction; commit at the end, roll back on any exception.
+
+        Raises DatabaseError (and its kinds) for faults of the database, UniqueViolation for a
+        broken unique key.
+        """
+        try:
+            async with self.engine.transaction() as current:
+                yield Tx(self.dialect, current.connection)
+        except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            translated = translate_error(error)
+            if translated is error:
+                raise
+            raise translated from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        """Open a read-only snapshot."""
+        try:
+            if isinstance(self.engine, SingleWriterSQLiteEngine):
+                async with self.engine.read() as current:
+                    yield Tx("sqlite", current.connection)
+            else:
+                assert isinstance(self.engine, PostgresEngine) and self.engine.pool is not None
+                async with (
+                    self.engine.pool.acquire() as connection,
+                    connection.transaction(isolation="repeatable_read", readonly=True),
+                ):
+                    yield Tx("postgres", connection)
+        except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            translated = translate_error(error)
+            if translated is error:
+                raise
+            raise translated from error

@@ -1,0 +1,186 @@
+"""Errors as RFC 9457 problem details: one stable code per cause, Korean and English texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from sync_server.platform.database import (
+    DatabaseError,
+    StorageFull,
+    StorageReadOnly,
+    translate_error,
+)
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One wrong field of a request: where it is and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every error answer (RFC 9457); `code` is stable and safe to switch on."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []
+    last: int | None = None
+    """Only with `gap`: the last sequence number the server has."""
+
+
+# code: (status, Korean, English)
+TITLES: Mapping[str, tuple[int, str, str]] = {
+    "invalid_input": (400, "요청 내용이 올바르지 않아요", "The request is not valid"),
+    "unauthorized": (401, "로그인이 필요해요", "Sign in first"),
+    "token_expired": (401, "로그인이 만료되었어요", "The access token has expired"),
+    "refresh_refused": (401, "다시 로그인해 주세요", "Sign in again"),
+    "forbidden": (403, "허용되지 않은 요청이에요", "Not allowed"),
+    "consent_required": (403, "위치정보 이용 동의가 필요해요", "Location consent is needed"),
+    "not_found": (404, "찾을 수 없어요", "Not found"),
+    "unknown_client": (404, "등록되지 않은 기기예요", "This device is not registered"),
+    "method_not_allowed": (405, "지원하지 않는 요청 방식이에요", "Method not allowed"),
+    "conflict": (409, "이미 처리된 요청과 달라요", "In conflict with what exists"),
+    "gap": (409, "앞선 기록이 빠졌어요", "Facts before these are missing"),
+    "seq_reused": (409, "기기 기록 번호가 겹쳐요", "A sequence number came with other content"),
+    "client_bound": (409, "다른 사용자의 기기예요", "The device belongs to another user"),
+    "idempotency_mismatch": (409, "같은 키로 다른 요청이 왔어요", "The key was used otherwise"),
+    "resync": (410, "처음부터 다시 받아 주세요", "Start the pull again without a cursor"),
+    "too_large": (413, "보낸 내용이 너무 커요", "The request is too large"),
+    "unsupported_media_type": (415, "지원하지 않는 형식이에요", "Unsupported media type"),
+    "unprocessable": (422, "처리할 수 없는 내용이에요", "The content can't be processed"),
+    "area_too_large": (422, "지도 범위가 너무 넓어요", "The map area is too large"),
+    "rate_limited": (429, "요청이 너무 많아요. 잠시 후 다시 시도해 주세요", "Too many requests"),
+    "server_fault": (500, "서버에 문제가 생겼어요", "The server made a mistake"),
+    "upstream_failed": (502, "로그인 서비스가 응답하지 않아요", "The sign-in service failed"),
+    "database_unavailable": (503, "잠시 후 다시 시도해 주세요", "Try again in a moment"),
+    "database_busy": (503, "잠시 후 다시 시도해 주세요", "Try again in a moment"),
+    "not_configured": (503, "설정되지 않은 기능이에요", "Not set up on this server"),
+    "storage_full": (507, "서버 저장 공간이 부족해요", "The server has no space left"),
+    "storage_read_only": (503, "서버가 점검 중이에요", "The server takes no writes now"),
+}
+
+
+class Problem(Exception):
+    """An answer with an error: a code of `TITLES`, a detail, and what else the client needs."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: list[FieldError] | None = None,
+        last: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.last = last
+        self.retry_after_s = retry_after_s
+
+
+def not_found() -> Problem:
+    """What another user's id and an unknown id both get."""
+    return Problem("not_found")
+
+
+def problems(*codes: str) -> dict[int, ResponseSpec]:
+    """Document error answers of a route: `responses=problems("not_found", ...)`.
+
+    What every route can answer (400, 401, 429, 500, 503, 507) is included.
+    """
+    always = ("invalid_input", "unauthorized", "rate_limited", "server_fault",
+              "database_unavailable", "storage_full")  # fmt: skip
+    return {
+        TITLES[code][0]: ResponseSpec(
+            data_container=ProblemBody,
+            generate_examples=False,
+            description=TITLES[code][2],
+            media_type=MEDIA_TYPE,  # type: ignore[arg-type]
+        )
+        for code in (*always, *codes)
+    }
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
+    """Return `en` when the client prefers English, else `ko`."""
+    wanted = request.headers.get("accept-language", "").strip().lower()
+    return "en" if wanted.startswith("en") else "ko"
+
+
+def problem_response(
+    request: Request[Any, Any, Any], problem: Problem
+) -> Response[ProblemBody]:
+    """Write a problem as an answer in the client's language."""
+    status, korean, english = TITLES[problem.code]
+    headers: dict[str, str] = {}
+    if problem.retry_after_s is not None or status == 503:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after_s or 1)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    title = english if language_of(request) == "en" else korean
+    body = ProblemBody(
+        type=f"/problems/{problem.code}",
+        title=title,
+        status=status,
+        detail=problem.detail or title,
+        code=problem.code,
+        errors=problem.errors,
+        last=problem.last,
+    )
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+_BY_STATUS = {
+    400: "invalid_input", 401: "unauthorized", 403: "forbidden", 404: "not_found",
+    405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type",
+    429: "rate_limited",
+}  # fmt: skip
+
+
+def as_problem(error: Exception) -> Problem:
+    """Map any exception of a request to a problem; unknown ones are a logged `server_fault`."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationException):
+        extra = error.extra if isinstance(error.extra, list) else []
+        fields = [
+            FieldError(str(item.get("key", "")), str(item.get("message", "")))
+            for item in extra
+            if isinstance(item, dict)
+        ]
+        return Problem("invalid_input", error.detail, errors=fields)
+    if isinstance(error, HTTPException):
+        code = _BY_STATUS.get(error.status_code, "server_fault")
+        if code != "server_fault":
+            return Problem(code, "" if error.status_code == 404 else error.detail)
+    if isinstance(error, msgspec.ValidationError | msgspec.DecodeError):
+        return Problem("invalid_input", str(error))
+    translated = translate_error(error)
+    if isinstance(translated, DatabaseError):
+        log.warning("database_fault", code=translated.code, kind=type(error).__name__)
+        wait = 5.0 if isinstance(translated, StorageFull | StorageReadOnly) else 1.0
+        code = translated.code if translated.code in TITLES else "database_unavailable"
+        return Problem(code, retry_after_s=wait)
+    log.error("server_fault", kind=type(error).__name__, exc_info=error)
+    return Problem("server_fault")
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:
+    """Litestar's exception handler for every exception."""
+    return problem_response(request, as_problem(error))

@@ -1,0 +1,81 @@
+"""Settings from the environment (DAENGDONG_*), checked once at the start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class SettingsInvalid(ValueError):
+    """A setting is missing or has a wrong value; the message names it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator can set; each field is `DAENGDONG_<NAME IN CAPITALS>`.
+
+    `database_url` empty means SQLite in `data_dir`. `secret_key` empty means a key made at the
+    first start and kept in `data_dir` (readable by the owner only).
+    """
+
+    data_dir: str = "daengdong-data"
+    database_url: str = ""
+    secret_key: str = ""
+    public_url: str = "http://127.0.0.1:8000"
+    object_store_url: str = ""
+    access_token_s: int = 900
+    refresh_token_s: int = 60 * 24 * 3600
+    kakao_client_id: str = ""
+    kakao_client_secret: str = ""
+    kakao_auth_url: str = "https://kauth.kakao.com"
+    kakao_api_url: str = "https://kapi.kakao.com"
+    rate_limits: Literal["on", "off"] = "on"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    sweep_s: float = 30.0
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{Path(self.data_dir) / 'daengdong.sqlite'}"
+
+    @property
+    def object_store(self) -> str:
+        """The object store URL in force (a folder of the data directory by default)."""
+        return self.object_store_url or f"file://{(Path(self.data_dir) / 'media').resolve()}"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raise SettingsInvalid naming the first wrong one."""
+    source = os.environ if environment is None else environment
+    known = set(Settings.__struct_fields__)
+    values = {
+        name: source[f"DAENGDONG_{name.upper()}"]
+        for name in known
+        if f"DAENGDONG_{name.upper()}" in source
+    }
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsInvalid(f"a DAENGDONG_* setting is wrong: {error}") from None
+    return msgspec.structs.replace(settings, secret_key=settings.secret_key or _kept_key(settings))
+
+
+def _kept_key(settings: Settings) -> str:
+    path = Path(settings.data_dir) / "secret.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{secrets.token_hex(4)}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(secrets.token_urlsafe(48))
+        try:
+            # link, not rename: of two processes that start together one key wins.
+            os.link(scratch, path)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,46 @@
+"""Shared fixtures: a real PostgreSQL, and the application on either database."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Postgres
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The shared data; tests that need it skip without it."""
+    folder = Path(os.environ.get("DAENGDONG_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the shared data is not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run."""
+    server = Postgres.create()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database on each engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url(f"test_{os.getpid()}_{next(_numbers)}")
