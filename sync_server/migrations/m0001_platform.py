@@ -17,6 +17,7 @@ STATEMENTS = (
         PRIMARY KEY (user_no, collection, row_id)) {clustered}""",
     "CREATE INDEX feed_row_rev ON feed_row (user_no, rev)",
     "CREATE INDEX feed_row_tombstone ON feed_row (changed_ms) WHERE deleted = 1",
+    "CREATE TABLE pruned_feed (rev BIGINT PRIMARY KEY)",
     """CREATE TABLE rate_bucket (
         bucket TEXT PRIMARY KEY, tokens DOUBLE PRECISION NOT NULL, at_ms BIGINT NOT NULL)
         {clustered}""",

@@ -16,7 +16,7 @@ STATEMENTS = (
         type TEXT NOT NULL, result TEXT NOT NULL, refused_payload TEXT, at_ms BIGINT NOT NULL,
         PRIMARY KEY (client_no, seq)) {clustered}""",
     """CREATE TABLE walk (
-        walk_no {serial}, walk_id VARCHAR(36) NOT NULL UNIQUE, user_no BIGINT NOT NULL,
+        walk_no BIGINT PRIMARY KEY, walk_id VARCHAR(36) NOT NULL UNIQUE, user_no BIGINT NOT NULL,
         client_id VARCHAR(36) NOT NULL, dog_ids TEXT NOT NULL, source TEXT NOT NULL,
         state TEXT NOT NULL, rules_version TEXT NOT NULL, started_ms BIGINT NOT NULL,
         ended_ms BIGINT, chunks INTEGER, first_finish_ms BIGINT, created_ms BIGINT NOT NULL,

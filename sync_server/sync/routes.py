@@ -1,0 +1,104 @@
+"""/api/sync: push, pull, and the stream that says 'pull now'."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, JSONBody
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from edge_sdk.sync.facts import MAX_PUSH_BYTES
+from sync_server.platform import metrics
+from sync_server.platform.context import Platform
+from sync_server.platform.errors import Problem, problems
+from sync_server.platform.facts import FactKind
+from sync_server.platform.tokens import CurrentUser
+from sync_server.sync import service
+from sync_server.sync.schemas import PullAnswer, PushAnswer, PushRequest
+
+PING_S = 15.0
+
+
+def make_routes(kinds: dict[str, FactKind]) -> list[ControllerRouterHandler]:
+    """Build the routes for the facts that the domains take."""
+
+    @post(
+        "/api/sync/push",
+        status_code=200,
+        summary="Push facts",
+        request_max_body_size=MAX_PUSH_BYTES + 64_000,
+        responses=problems("unknown_client", "gap", "too_large", "consent_required"),
+    )
+    async def push(
+        platform: NamedDependency[Platform],
+        token_user: NamedDependency[CurrentUser],
+        data: JSONBody[PushRequest],
+    ) -> PushAnswer:
+        try:
+            return await service.push(platform, token_user, data, kinds)
+        except Problem as problem:
+            metrics.SYNC_FAULTS.labels(problem.code).inc()
+            raise
+
+    return [push, pull, events]
+
+
+@get(
+    "/api/sync/pull",
+    summary="Pull what changed",
+    responses=problems("resync"),
+)
+async def pull(
+    platform: NamedDependency[Platform],
+    token_user: NamedDependency[CurrentUser],
+    cursor: FromQuery[Annotated[str, Meta(max_length=200)] | None] = None,
+    limit: FromQuery[Annotated[int, Meta(ge=1, le=1000)]] = 500,
+) -> PullAnswer:
+    try:
+        return await service.pull(platform, token_user, cursor, limit)
+    except Problem as problem:
+        metrics.SYNC_FAULTS.labels(problem.code).inc()
+        raise
+
+
+@get(
+    "/api/sync/events",
+    summary="Stream of 'pull now'",
+    responses={
+        **problems(),
+        200: ResponseSpec(
+            str, generate_examples=False, description="Events", media_type="text/event-stream"  # type: ignore[arg-type]
+        ),
+    },
+)
+async def events(
+    platform: NamedDependency[Platform], user: NamedDependency[CurrentUser]
+) -> ServerSentEvent:
+    return ServerSentEvent(_pokes(platform, user.user_no))
+
+
+async def _pokes(platform: Platform, user_no: int) -> AsyncIterator[ServerSentEventMessage]:
+    poked = platform.pokes.open(user_no)
+    metrics.STREAMS.inc()
+    try:
+        # A phone that connects may have missed pokes: tell it to pull at once.
+        yield ServerSentEventMessage(event="pull", data="")
+        while True:
+            try:
+                await asyncio.wait_for(poked.wait(), PING_S)
+            except TimeoutError:
+                yield ServerSentEventMessage(comment="ping")
+            else:
+                poked.clear()
+                yield ServerSentEventMessage(event="pull", data="")
+    finally:
+        # Nothing here awaits: after a disconnect no await in a finally completes.
+        platform.pokes.close(user_no, poked)
+        metrics.STREAMS.dec()

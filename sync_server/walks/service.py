@@ -1,0 +1,348 @@
+"""Walks: taking their facts in any order, ending those left open, reading them back.
+
+The state of a walk is a join of what was said about it, so the order of arrival does not matter:
+cancelled wins over everything, several finishes merge to the latest end and the most chunks, and
+a chunk that comes after the finish (from another device) is judged with the rest.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from typing import Any
+
+import msgspec
+import structlog
+
+from edge_sdk.errors import PackedError
+from edge_sdk.sync.facts import (
+    AnalysisAdd,
+    MissionSubmit,
+    WalkCancel,
+    WalkFinish,
+    WalkPoints,
+    WalkStart,
+)
+from edge_sdk.sync.hashes import chunk_sha256
+from edge_sdk.sync.packed import unpack
+from game_engine.errors import UnknownRulesVersion
+from game_engine.rules import rules_for
+from sync_server.platform import feed
+from sync_server.platform.context import Platform
+from sync_server.platform.database import Tx
+from sync_server.platform.errors import not_found
+from sync_server.platform.facts import FactContext, FactKind, FactRefused, Outcome
+from sync_server.privacy import service as privacy
+from sync_server.walks import judging
+from sync_server.walks.documents import WalkDoc, walk_document
+
+log = structlog.get_logger(__name__)
+LOCK_USER_WALKS = 2
+MAX_CHUNKS = 144
+"""A day at 1 Hz; a longer recording is refused, so that judging one walk stays cheap."""
+ABANDONED_MS = 72 * 3_600_000
+
+
+async def apply_start(context: FactContext, fact: WalkStart) -> Outcome:
+    """`walk.start`: make the walk known."""
+    tx = context.tx
+    try:
+        rules_for(fact.rules_version)
+    except UnknownRulesVersion as error:
+        raise FactRefused("unknown_rules_version", str(error)) from None
+    row = await _row(tx, fact.walk_id)
+    if row is not None:
+        _mine(row, context.user_no)
+        return {"walk_id": fact.walk_id, "state": row["state"]}
+    await _own_dogs(tx, context.user_no, fact.dog_ids)
+    walk_no = judging.walk_number(fact.walk_id)
+    await tx.execute(
+        """INSERT INTO walk (walk_no, walk_id, user_no, client_id, dog_ids, source, state,
+             rules_version, started_ms, created_ms, heard_ms)
+           VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)""",
+        walk_no, fact.walk_id, context.user_no, context.client_id,
+        msgspec.json.encode(fact.dog_ids).decode(), fact.source, fact.rules_version,
+        fact.started_at_ms, context.now_ms, context.now_ms,
+    )  # fmt: skip
+    await judging.publish(tx, walk_no, context.now_ms)
+    await privacy.log_use(tx, context.user_no, "walk_recorded", "self", context.now_ms)
+    return {"walk_id": fact.walk_id, "state": "open"}
+
+
+async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
+    """`walk.points`: store one chunk of packed fixes."""
+    tx = context.tx
+    row = _mine(await _row(tx, fact.walk_id), context.user_no)
+    if row["state"] == "cancelled":
+        return {"walk_id": fact.walk_id, "state": "cancelled"}
+    if fact.chunk >= MAX_CHUNKS:
+        raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
+    packed = _packed(fact)
+    known = await tx.fetch_value(
+        "SELECT sha256 FROM walk_chunk WHERE walk_no = ? AND chunk = ?", row["walk_no"], fact.chunk
+    )
+    if known is not None:
+        if known != fact.sha256:
+            raise FactRefused("chunk_conflict", f"chunk {fact.chunk} is known with other content")
+        return {"walk_id": fact.walk_id, "chunk": fact.chunk}
+    await tx.execute(
+        """INSERT INTO walk_chunk (walk_no, chunk, sha256, packed, mono_first_ms, mono_last_ms)
+           VALUES (?, ?, ?, ?, ?, ?)""",
+        row["walk_no"], fact.chunk, fact.sha256, packed, fact.mono_first_ms, fact.mono_last_ms,
+    )  # fmt: skip
+    await tx.execute(
+        "UPDATE walk SET heard_ms = ? WHERE walk_no = ?", context.now_ms, row["walk_no"]
+    )
+    if row["ended_ms"] is not None:
+        await _judge_if_complete(context, row["walk_no"])
+    return {"walk_id": fact.walk_id, "chunk": fact.chunk}
+
+
+async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
+    """`walk.finish`: merge the end, and judge the walk once all its chunks are here."""
+    tx = context.tx
+    row = _mine(await _row(tx, fact.walk_id), context.user_no)
+    if row["state"] == "cancelled":
+        return {"walk_id": fact.walk_id, "state": "cancelled"}
+    if fact.chunks > MAX_CHUNKS:
+        raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
+    ended_ms = max(fact.ended_at_ms, row["started_ms"], row["ended_ms"] or 0)
+    first_ms = context.now_ms
+    if row["state"] == "finished" or (
+        # The phone comes back to a walk that was closed without it, with nothing new.
+        row["state"] == "abandoned" and fact.chunks <= await _stored_chunks(tx, row["walk_no"])
+    ):
+        first_ms = row["first_finish_ms"]
+    await tx.execute(
+        """UPDATE walk SET state = 'finished', ended_ms = ?, chunks = ?, first_finish_ms = ?,
+             auto_end = ?, heard_ms = ? WHERE walk_no = ?""",
+        ended_ms, max(fact.chunks, row["chunks"] or 0), first_ms, int(fact.auto),
+        context.now_ms, row["walk_no"],
+    )  # fmt: skip
+    judged = await _judge_if_complete(context, row["walk_no"])
+    return {"walk_id": fact.walk_id, "state": "finished", "judged": judged}
+
+
+async def apply_cancel(context: FactContext, fact: WalkCancel) -> Outcome:
+    """`walk.cancel`: the walk shall not count, whatever else is said of it."""
+    tx = context.tx
+    row = _mine(await _row(tx, fact.walk_id), context.user_no)
+    if row["state"] != "cancelled":
+        await tx.lock(LOCK_USER_WALKS, [context.user_no])
+        await tx.execute(
+            "UPDATE walk SET state = 'cancelled', ended_ms = ?, heard_ms = ? WHERE walk_no = ?",
+            max(fact.at_ms, row["started_ms"]), context.now_ms, row["walk_no"],
+        )  # fmt: skip
+        context.poked |= await judging.withdraw(
+            context.platform, tx, row["walk_no"], context.now_ms
+        )
+        await judging.publish(tx, row["walk_no"], context.now_ms)
+    return {"walk_id": fact.walk_id, "state": "cancelled"}
+
+
+async def apply_analysis(context: FactContext, fact: AnalysisAdd) -> Outcome:
+    """`analysis.add`: keep a face or gait result that the device computed."""
+    tx = context.tx
+    await _own_dogs(tx, context.user_no, [fact.dog_id])
+    if fact.walk_id is not None:
+        _mine(await _row(tx, fact.walk_id), context.user_no)
+    result = msgspec.json.encode(fact.result).decode()
+    known = await tx.fetch_one(
+        "SELECT user_no, result FROM analysis WHERE analysis_id = ?", fact.analysis_id
+    )
+    if known is not None:
+        if known["user_no"] != context.user_no or known["result"] != result:
+            raise FactRefused("id_taken", "this analysis_id is known with other content")
+        return {"analysis_id": fact.analysis_id}
+    await tx.execute(
+        """INSERT INTO analysis (analysis_id, user_no, kind, dog_id, walk_id, at_ms, result)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        fact.analysis_id, context.user_no, fact.kind, fact.dog_id, fact.walk_id, fact.at_ms,
+        result,
+    )  # fmt: skip
+    await feed.publish(
+        tx, context.user_no, "analyses", fact.analysis_id, fact, context.now_ms
+    )
+    return {"analysis_id": fact.analysis_id}
+
+
+async def apply_mission(context: FactContext, fact: MissionSubmit) -> Outcome:
+    """`mission.submit`: keep the submission of a mission video until it is judged."""
+    tx = context.tx
+    _mine(await _row(tx, fact.walk_id), context.user_no)
+    known = await tx.fetch_one(
+        "SELECT user_no, media_key FROM mission_submission WHERE mission_id = ?", fact.mission_id
+    )
+    if known is not None:
+        if known["user_no"] != context.user_no or known["media_key"] != fact.media_key:
+            raise FactRefused("id_taken", "a mission takes one submission")
+        return {"mission_id": fact.mission_id, "state": "submitted"}
+    await tx.execute(
+        """INSERT INTO mission_submission
+             (mission_id, user_no, walk_id, mission_type, media_key, nonce, at_ms, state)
+           VALUES (?, ?, ?, ?, ?, ?, ?, 'submitted')""",
+        fact.mission_id, context.user_no, fact.walk_id, fact.mission_type, fact.media_key,
+        fact.nonce, fact.at_ms,
+    )  # fmt: skip
+    doc = {"mission_id": fact.mission_id, "walk_id": fact.walk_id,
+           "mission_type": fact.mission_type, "state": "submitted", "at_ms": fact.at_ms}  # fmt: skip
+    await feed.publish(tx, context.user_no, "missions", fact.mission_id, doc, context.now_ms)
+    return {"mission_id": fact.mission_id, "state": "submitted"}
+
+
+FACTS: dict[str, FactKind] = {
+    "walk.start": FactKind(WalkStart, apply_start, needs_location_consent=True),
+    "walk.points": FactKind(WalkPoints, apply_points, needs_location_consent=True),
+    "walk.finish": FactKind(WalkFinish, apply_finish, needs_location_consent=True),
+    "walk.cancel": FactKind(WalkCancel, apply_cancel),
+    "analysis.add": FactKind(AnalysisAdd, apply_analysis),
+    "mission.submit": FactKind(MissionSubmit, apply_mission),
+}
+
+
+async def list_walks(
+    tx: Tx, user_no: int, before_ms: int | None, limit: int
+) -> list[WalkDoc]:
+    """Return the user's walks, newest first, cancelled ones left out."""
+    rows = await tx.fetch_all(
+        """SELECT * FROM walk WHERE user_no = ? AND state <> 'cancelled' AND started_ms < ?
+           ORDER BY started_ms DESC, walk_no DESC LIMIT ?""",
+        user_no, 2**62 if before_ms is None else before_ms, limit,
+    )  # fmt: skip
+    return [walk_document(row) for row in rows]
+
+
+async def open_walks(tx: Tx, user_no: int) -> list[WalkDoc]:
+    """Return the user's open walks, on whatever device, newest first."""
+    rows = await tx.fetch_all(
+        "SELECT * FROM walk WHERE user_no = ? AND state = 'open' ORDER BY started_ms DESC LIMIT 20",
+        user_no,
+    )
+    return [walk_document(row) for row in rows]
+
+
+async def walk_of(tx: Tx, user_no: int, walk_id: str) -> Any:
+    """Return the row of the user's walk; another user's or unknown id is not found."""
+    row = await _row(tx, walk_id)
+    if row is None or row["user_no"] != user_no:
+        raise not_found()
+    return row
+
+
+async def sweep(platform: Platform, now_ms: int) -> None:
+    """Close walks that no device has spoken of for three days, with what they have.
+
+    A walk left open by a lost phone must not stay open for ever; should the phone come back, its
+    own finish takes over.
+    """
+    async with platform.database.read() as tx:
+        rows = await tx.fetch_all(
+            "SELECT walk_no FROM walk WHERE state = 'open' AND heard_ms < ? LIMIT 50",
+            now_ms - ABANDONED_MS,
+        )
+    for row in rows:
+        async with platform.database.transaction() as tx:
+            await _abandon(platform, tx, row["walk_no"], now_ms)
+
+
+async def retally(platform: Platform) -> None:
+    """Write the tallies of all judged walks anew (after an import of regions)."""
+    last = -1
+    while True:
+        async with platform.database.transaction() as tx:
+            rows = await tx.fetch_tuples(
+                "SELECT walk_no FROM walk WHERE counts = 1 AND walk_no > ? ORDER BY walk_no "
+                "LIMIT 20",
+                last,
+            )
+            for (walk_no,) in rows:
+                await judging.tally_again(platform, tx, walk_no)
+        if not rows:
+            return
+        last = rows[-1][0]
+
+
+async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
+    """Erase the user's walks, tracks and results (their captures: territory.service.erase)."""
+    numbers = "SELECT walk_no FROM walk WHERE user_no = ?"
+    for table in ("walk_chunk", "walk_sketch", "walk_tally"):
+        await tx.execute(f"DELETE FROM {table} WHERE walk_no IN ({numbers})", user_no)
+    for table in ("walk", "analysis", "mission_submission"):
+        await tx.execute(f"DELETE FROM {table} WHERE user_no = ?", user_no)
+    return []
+
+
+async def _abandon(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> None:
+    row = await tx.fetch_one(f"SELECT * FROM walk WHERE walk_no = ?{tx.for_update}", walk_no)
+    if row is None or row["state"] != "open" or row["heard_ms"] >= now_ms - ABANDONED_MS:
+        return
+    await tx.lock(LOCK_USER_WALKS, [row["user_no"]])
+    fixes, _ = await judging.load_fixes(tx, walk_no)
+    ended_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["started_ms"])
+    # The points themselves arrived in time or late at `heard_ms`: that is their arrival.
+    await tx.execute(
+        """UPDATE walk SET state = 'abandoned', ended_ms = ?, first_finish_ms = ?, auto_end = 1
+           WHERE walk_no = ?""",
+        max(ended_ms, row["started_ms"]), row["heard_ms"], walk_no,
+    )  # fmt: skip
+    await judging.judge_and_store(platform, tx, walk_no, now_ms)
+    log.info("walk_abandoned", walk_id=row["walk_id"])
+
+
+async def _judge_if_complete(context: FactContext, walk_no: int) -> bool:
+    tx = context.tx
+    chunks = await tx.fetch_value("SELECT chunks FROM walk WHERE walk_no = ?", walk_no)
+    if chunks is not None and await _stored_chunks(tx, walk_no) < chunks:
+        await judging.publish(tx, walk_no, context.now_ms)
+        return False
+    await tx.lock(LOCK_USER_WALKS, [context.user_no])
+    context.poked |= await judging.judge_and_store(
+        context.platform, tx, walk_no, context.now_ms
+    )
+    await privacy.log_use(tx, context.user_no, "walk_judged", "game", context.now_ms)
+    return True
+
+
+async def _stored_chunks(tx: Tx, walk_no: int) -> int:
+    return int(
+        await tx.fetch_value("SELECT COUNT(*) FROM walk_chunk WHERE walk_no = ?", walk_no)
+    )
+
+
+def _packed(fact: WalkPoints) -> bytes:
+    try:
+        packed = b64decode(fact.packed, validate=True)
+    except (Base64Error, ValueError) as error:
+        raise FactRefused("bad_chunk", f"packed is not base64: {error}") from None
+    if chunk_sha256(packed) != fact.sha256:
+        raise FactRefused("bad_chunk", "sha256 does not fit the packed bytes")
+    try:
+        unpack(packed)
+    except PackedError as error:
+        raise FactRefused("bad_chunk", str(error)) from None
+    return packed
+
+
+async def _row(tx: Tx, walk_id: str) -> Any:
+    return await tx.fetch_one(f"SELECT * FROM walk WHERE walk_id = ?{tx.for_update}", walk_id)
+
+
+def _mine(row: Any, user_no: int) -> Any:
+    # Another user's walk and an unknown one look the same from outside.
+    if row is None or row["user_no"] != user_no:
+        raise FactRefused("unknown_walk", "no walk of yours has this id")
+    return row
+
+
+async def _own_dogs(tx: Tx, user_no: int, dog_ids: list[str]) -> None:
+    wanted = set(dog_ids)
+    if not wanted:
+        return
+    clause, argument = tx.in_list("dog_id", sorted(wanted))
+    found = await tx.fetch_value(
+        f"SELECT COUNT(*) FROM dog WHERE {clause} AND user_no = ?", argument, user_no
+    )
+    if found != len(wanted):
+        raise FactRefused("not_your_dog", "a dog of this fact is not yours")
+
+
