@@ -85,38 +85,48 @@ def time_requests(app: ASGIApp) -> ASGIApp:
     return timed
 
 
+@asynccontextmanager
+async def open_platform(
+    settings: Settings, clock: Clock = system_clock
+) -> AsyncIterator[Platform]:
+    """Open and migrate the database and put the shared parts together; close them at the end."""
+    from sync_server.domains import SWEEPERS
+
+    database = Database(settings.database)
+    try:
+        await database.open()
+        await migrate(database)
+        yield Platform(
+            settings=settings,
+            database=database,
+            clock=clock,
+            signer=TokenSigner(settings.secret_key, settings.access_token_s, clock),
+            objects=ObjectStore(settings.object_store),
+            pokes=Pokes(),
+            sweepers=list(SWEEPERS),
+        )
+    finally:
+        await database.close()
+
+
 def create_app(settings: Settings | None = None, clock: Clock = system_clock) -> Litestar:
     """Put the server together; its lifespan opens, migrates and closes the database."""
-    from sync_server.domains import ROUTES, SWEEPERS
+    from sync_server.domains import ROUTES
 
     chosen = settings or load_settings()
     configure_logs(chosen.log_level)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        database = Database(chosen.database)
-        await database.open()
-        platform = Platform(
-            settings=chosen,
-            database=database,
-            clock=clock,
-            signer=TokenSigner(chosen.secret_key, chosen.access_token_s, clock),
-            objects=ObjectStore(chosen.object_store),
-            pokes=Pokes(),
-            sweepers=list(SWEEPERS),
-        )
-        app.state.platform = platform
-        sweeping: asyncio.Task[None] | None = None
-        try:
-            await migrate(database)
+        async with open_platform(chosen, clock) as platform:
+            app.state.platform = platform
             sweeping = asyncio.create_task(_sweep(platform))
-            yield
-        finally:
-            if sweeping is not None:
+            try:
+                yield
+            finally:
                 sweeping.cancel()
                 with suppress(asyncio.CancelledError):
                     await sweeping
-            await database.close()
 
     return Litestar(
         route_handlers=[healthz, readyz, prometheus, *ROUTES],

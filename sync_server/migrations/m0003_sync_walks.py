@@ -44,7 +44,8 @@ STATEMENTS = (
         prev_owner BIGINT NOT NULL, last_at_ms BIGINT NOT NULL, last_walk_no BIGINT NOT NULL,
         free_ms BIGINT NOT NULL, area_m2 DOUBLE PRECISION NOT NULL,
         province BIGINT NOT NULL DEFAULT 0, city BIGINT NOT NULL DEFAULT 0,
-        town BIGINT NOT NULL DEFAULT 0, rev BIGINT NOT NULL)""",
+        town BIGINT NOT NULL DEFAULT 0, rev BIGINT NOT NULL,
+        changed_ms BIGINT NOT NULL DEFAULT 0)""",
     "CREATE INDEX cell_state_owner ON cell_state (owner, cell)",
     "CREATE INDEX cell_state_free ON cell_state (free_ms)",
     # What a walk earned, by local day and region (0 = everywhere): the truth of the rankings.

@@ -45,6 +45,15 @@ async def migrate(database: Database) -> list[str]:
     return new
 
 
+async def pending(database: Database) -> list[str]:
+    """Return the names of the migrations that have not run yet."""
+    manager = ForwardsMigrationManager(app_name="daengdong")
+    folder = manager.get_app_config(app_name="daengdong").resolved_migrations_folder_path
+    known = manager.get_migration_ids(manager.get_migration_modules(folder))
+    ran = set(await _ran())
+    return [name for name in known if name not in ran]
+
+
 async def _ran() -> list[str]:
     if not await Migration.table_exists().run():
         return []

@@ -33,9 +33,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kakao_client_secret: str = ""
     kakao_auth_url: str = "https://kauth.kakao.com"
     kakao_api_url: str = "https://kapi.kakao.com"
+    kakao_redirect_uris: str = ""
+    """Where Kakao may send a sign-in back to: exact addresses, separated by commas."""
+    kakao_timeout_s: float = 8.0
     rate_limits: Literal["on", "off"] = "on"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sweep_s: float = 30.0
+    media_quota_bytes: int = 2 * 1024**3
 
     @property
     def database(self) -> str:

@@ -30,6 +30,7 @@ async def replace_captures(
     user_no: int,
     events: Sequence[CaptureEvent],
     by_loop: Sequence[bool],
+    now_ms: int,
 ) -> None:
     """Make `events` the captures of a walk, and the board the fold of all walks again.
 
@@ -70,9 +71,10 @@ async def replace_captures(
         folded = await _fold_cells(tx, refold, rules)
         changed += folded.values()
         emptied = [cell for cell in refold if cell not in folded and cell in states]
-    await _update(tx, [state for state in changed if state.cell in states], rules)
-    await _insert(platform, tx, [state for state in changed if state.cell not in states], rules)
-    await _set_free(tx, emptied)
+    await _update(tx, [state for state in changed if state.cell in states], rules, now_ms)
+    fresh = [state for state in changed if state.cell not in states]
+    await _insert(platform, tx, fresh, rules, now_ms)
+    await _set_free(tx, emptied, now_ms)
     await _bump_owners(tx, states, changed, emptied, user_no)
     metrics.CELLS.inc(len(events))
 
@@ -110,29 +112,36 @@ async def _fold_cells(tx: Tx, cells: Iterable[int], rules: Rules) -> dict[int, C
     return folded
 
 
-async def _update(tx: Tx, states: Sequence[CellState], rules: Rules) -> None:
+async def _update(tx: Tx, states: Sequence[CellState], rules: Rules, now_ms: int) -> None:
     revision = await tx.revision()
     await tx.executemany(
         """UPDATE cell_state SET owner = ?, strength = ?, visited_ms = ?, taken_ms = ?,
              strengthened_day = ?, prev_owner = ?, last_at_ms = ?, last_walk_no = ?,
-             free_ms = ?, rev = ? WHERE cell = ?""",
-        [(*state[1:], free_at_ms(state, rules), revision, state.cell) for state in states],
+             free_ms = ?, rev = ?, changed_ms = ? WHERE cell = ?""",
+        [
+            (*state[1:], free_at_ms(state, rules), revision, now_ms, state.cell)
+            for state in states
+        ],
     )
 
 
-async def _insert(platform: Platform, tx: Tx, states: Sequence[CellState], rules: Rules) -> None:
+async def _insert(
+    platform: Platform, tx: Tx, states: Sequence[CellState], rules: Rules, now_ms: int
+) -> None:
     if not states:
         return
     revision = await tx.revision()
     places: Places = await regions.regions_of_cells(platform, [state.cell for state in states])
     await tx.executemany(
-        f"""INSERT INTO cell_state ({_COLUMNS}, free_ms, rev, area_m2, province, city, town)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        f"""INSERT INTO cell_state ({_COLUMNS}, free_ms, rev, changed_ms, area_m2, province,
+              city, town)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             (
                 *state,
                 free_at_ms(state, rules),
                 revision,
+                now_ms,
                 h3cells.area_m2(state.cell),
                 *places.get(state.cell, (0, 0, 0)),
             )
@@ -141,7 +150,7 @@ async def _insert(platform: Platform, tx: Tx, states: Sequence[CellState], rules
     )
 
 
-async def _set_free(tx: Tx, cells: Sequence[int]) -> None:
+async def _set_free(tx: Tx, cells: Sequence[int], now_ms: int) -> None:
     """Free cells that no walk captures any more; the row stays, so that readers see the change."""
     if not cells:
         return
@@ -149,8 +158,9 @@ async def _set_free(tx: Tx, cells: Sequence[int]) -> None:
     await tx.execute(
         f"""UPDATE cell_state SET owner = 0, strength = 0, visited_ms = 0, taken_ms = 0,
               strengthened_day = 0, prev_owner = 0, last_at_ms = 0, last_walk_no = 0,
-              free_ms = 0, rev = ? WHERE {clause}""",
+              free_ms = 0, rev = ?, changed_ms = ? WHERE {clause}""",
         await tx.revision(),
+        now_ms,
         argument,
     )
 
@@ -196,7 +206,21 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
         before = await load_states(tx, part)
         folded = await _fold_cells(tx, part, rules)
         emptied = [cell for cell in part if cell not in folded]
-        await _update(tx, list(folded.values()), rules)
-        await _set_free(tx, emptied)
+        await _update(tx, list(folded.values()), rules, now_ms)
+        await _set_free(tx, emptied, now_ms)
         await _bump_owners(tx, before, list(folded.values()), emptied, user_no)
     return []
+
+
+async def names_of(tx: Tx, user_nos: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Return public id and display name of users that still exist."""
+    wanted = sorted(number for number in user_nos if number > 0)
+    if not wanted:
+        return {}
+    clause, argument = tx.in_list("user_no", wanted)
+    rows = await tx.fetch_tuples(
+        f"SELECT user_no, user_id, display_name FROM app_user "
+        f"WHERE {clause} AND deleted_ms IS NULL",
+        argument,
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -50,7 +51,7 @@ async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set
     """Take a walk (cancelled) out of the board and the rankings; judge again what it touched."""
     dependents = await _dependents(tx, walk_no)
     row = await tx.fetch_one("SELECT user_no FROM walk WHERE walk_no = ?", walk_no)
-    await territory.replace_captures(platform, tx, walk_no, row["user_no"], (), ())
+    await territory.replace_captures(platform, tx, walk_no, row["user_no"], (), (), now_ms)
     for table in ("walk_tally", "walk_sketch", "walk_chunk"):
         await tx.execute(f"DELETE FROM {table} WHERE walk_no = ?", walk_no)
     await tx.execute(
@@ -102,18 +103,20 @@ async def _judge_one(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> i
     with metrics.stage("walk", "judge"):
         verdict = judge(fixes, context, rules)
     arrival_ms = int(row["first_finish_ms"])
-    late = arrival_ms - row["ended_ms"] > rules.late_max_ms
-    # The last fix, not only what the phone says, must lie in the past of the arrival.
-    last_ms = max(int(row["ended_ms"]), int(fixes.t_ms.max()) if len(fixes) else 0)
-    ahead = last_ms - arrival_ms > CLOCK_AHEAD_MS
+    # By the fixes, not by the end that the phone claims: that one could be chosen.
+    last_fix_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["ended_ms"])
+    late = arrival_ms - last_fix_ms > rules.late_max_ms
+    ahead = last_fix_ms - arrival_ms > CLOCK_AHEAD_MS
     reasons = [*verdict.reasons, *(["late"] if late else []), *(["clock_ahead"] if ahead else [])]
     counts = verdict.counts_for_board and not late and not ahead
     document = verdict_document(verdict, counts, late, reasons)
     with metrics.stage("walk", "board"):
         events = _events(verdict, walk_no, user_no, rules) if counts else []
         loops = verdict.captures.loop.tolist() if counts else []
-        await territory.replace_captures(platform, tx, walk_no, user_no, events, loops)
-        await _tally(platform, tx, row, verdict, counts, rules)
+        await territory.replace_captures(
+            platform, tx, walk_no, user_no, events, loops, now_ms
+        )
+        await _tally(platform, tx, row, verdict, counts, last_fix_ms, rules)
     await _store_verdict(tx, walk_no, document, counts, late, now_ms)
     metrics.WALKS.labels(str(counts).lower()).inc()
     await publish(tx, walk_no, now_ms)
@@ -132,18 +135,18 @@ def _events(verdict: Verdict, walk_no: int, user_no: int, rules: Rules) -> list[
     ]
 
 
-async def _context(tx: Tx, row: object, sketch: Sequence[int], drift_ms: int | None) -> TrustContext:
-    walk_no, user_no = row["walk_no"], row["user_no"]  # type: ignore[index]
+async def _context(tx: Tx, row: Any, sketch: Sequence[int], drift_ms: int | None) -> TrustContext:
+    walk_no, user_no = row["walk_no"], row["user_no"]
     before = await tx.fetch_one(
         """SELECT w.walk_no, w.ended_ms FROM walk w
            WHERE w.user_no = ? AND w.judged_ms IS NOT NULL AND w.walk_no <> ?
              AND (w.started_ms < ? OR (w.started_ms = ? AND w.walk_no < ?))
            ORDER BY w.started_ms DESC, w.walk_no DESC LIMIT 1""",
-        user_no, walk_no, row["started_ms"], row["started_ms"], walk_no,  # type: ignore[index]
+        user_no, walk_no, row["started_ms"], row["started_ms"], walk_no,
     )  # fmt: skip
     last_end = None if before is None else await _end_of(tx, before["walk_no"])
     same = await _same_tracks(tx, walk_no, sketch)
-    mine = (int(row["ended_ms"]), walk_no)  # type: ignore[index]
+    mine = (int(row["ended_ms"]), walk_no)
     earlier = [other for other in same if (other[1], other[0]) < mine]
     return TrustContext(
         mono_drift_ms=drift_ms,
@@ -224,11 +227,16 @@ async def _dependents(tx: Tx, walk_no: int) -> list[int]:
 
 
 async def _tally(
-    platform: Platform, tx: Tx, row: object, verdict: Verdict, counts: bool, rules: Rules
+    platform: Platform,
+    tx: Tx,
+    row: Any,
+    verdict: Verdict,
+    counts: bool,
+    ended_ms: int,
+    rules: Rules,
 ) -> None:
     """Write what the walk adds to the rankings: everywhere (region 0) and by region."""
-    walk_no, user_no = row["walk_no"], row["user_no"]  # type: ignore[index]
-    ended_ms = int(row["ended_ms"])  # type: ignore[index]
+    walk_no, user_no = row["walk_no"], row["user_no"]
     await tx.execute("DELETE FROM walk_tally WHERE walk_no = ?", walk_no)
     captures = verdict.captures
     shares: dict[int, list[float]] = {0: [0, 0.0, 0]}
@@ -281,7 +289,8 @@ async def tally_again(platform: Platform, tx: Tx, walk_no: int) -> None:
     fixes, drift_ms = await load_fixes(tx, walk_no)
     context = await _context(tx, row, fingerprint(fixes), drift_ms)
     verdict = judge(fixes, context, rules)
-    await _tally(platform, tx, row, verdict, bool(row["counts"]), rules)
+    last_fix_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["ended_ms"])
+    await _tally(platform, tx, row, verdict, bool(row["counts"]), last_fix_ms, rules)
 
 
 async def publish(tx: Tx, walk_no: int, now_ms: int) -> None:

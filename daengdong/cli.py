@@ -1,0 +1,37 @@
+"""The console script `daengdong`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="댕동여지도: walks become territory. `daengdong demo` shows everything at work.",
+)
+
+
+def main() -> None:
+    """Run the command line; what a command needs is imported with it."""
+    _register()
+    app()
+
+
+def _register() -> None:
+    try:
+        from daengdong import demo_command, phone_commands, server_commands
+    except ImportError as error:
+        sys.exit(f"{error.name} is not installed: pip install 'daengdong[server]'")
+    app.command("demo")(demo_command.demo)
+    app.command("serve")(server_commands.serve)
+    app.add_typer(phone_commands.walk, name="walk")
+    app.command("sync")(phone_commands.sync)
+    app.command("territory")(phone_commands.territory)
+    app.command("rankings")(phone_commands.rankings)
+    app.add_typer(server_commands.regions, name="regions")
+    app.add_typer(server_commands.users, name="users")
+    app.add_typer(server_commands.db, name="db")
+    app.command("doctor")(server_commands.doctor)

@@ -1,0 +1,81 @@
+"""`daengdong demo`: the main job end to end, with a real server and real phones."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daengdong.output import console, fail, print_json, print_table
+from edge_sdk.errors import EdgeError
+
+SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "tracks"
+
+
+def demo(
+    track: Annotated[
+        list[Path] | None, typer.Option(help="GPX tracks instead of the shipped ones (repeat).")
+    ] = None,
+    pace: Annotated[float, typer.Option(help="m/s for tracks without times.")] = 1.2,
+    out: Annotated[Path, typer.Option(help="Where map.html and result.json go.")] = Path(
+        "demo-out"
+    ),
+    regions: Annotated[
+        list[Path] | None, typer.Option(help="Boundary files to import first (repeat).")
+    ] = None,
+    keep: Annotated[bool, typer.Option(help="Leave the server running.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Four phones walk, partly offline; one is killed and resumed, one goes by car.
+
+    Starts the embedded server on a free port, replays the tracks, syncs, prints who owns what and
+    the rankings, and writes map.html (opens without a server), result.json and the tracks.
+    """
+    from daengdong.demo import DemoFailed, run_demo
+
+    tracks = track or sorted(SHIPPED.glob("*.gpx"))
+    if not tracks:
+        raise fail("no_tracks", f"no GPX tracks in {SHIPPED}; give some with --track", json)
+    for path in (*tracks, *(regions or ())):
+        if not path.is_file():
+            raise fail("no_such_file", str(path), json)
+    work = Path(tempfile.mkdtemp(prefix="daengdong-demo-"))
+    try:
+        result, server = asyncio.run(
+            run_demo(tracks, pace, out, work, regions or [], quiet=json, keep=keep)
+        )
+    except (DemoFailed, EdgeError) as error:
+        raise fail(error.code, str(error), json) from None
+    finally:
+        if not keep:
+            shutil.rmtree(work, ignore_errors=True)
+    if json:
+        print_json({"result": result, "server": server, "out": str(out)})
+        return
+    players = sorted(result.players, key=lambda player: player.rank)
+    print_table(
+        "who owns what",
+        ("rank", "name", "dog", "cells", "area m²", "walked km"),
+        [
+            [p.rank, p.name, p.dog, p.cells_held, round(p.area_m2), round(p.distance_m / 1000, 2)]
+            for p in players
+        ],
+    )
+    for board in result.rankings:
+        if board.measure != "cells_held":
+            print_table(
+                f"{board.measure} ({board.period})",
+                ("rank", "name", "value"),
+                [[row.rank, row.name, round(row.value, 1)] for row in board.rows],
+            )
+    for walk in result.walks:
+        verdict = f"{walk.captured} cells" if walk.counts_for_board else "counts for nothing"
+        told = ", ".join((*walk.events, *walk.notes))
+        console.print(f"{walk.title}: {walk.distance_m / 1000:.2f} km, {verdict}; {told}")
+    console.print(f"\nopen {out / 'map.html'} in a browser")
+    if server:
+        console.print(f"the server runs at {server} (data in {work}); end it with Ctrl-C or kill")

@@ -1,0 +1,77 @@
+"""Every task of the house: `nox -l` lists them, `nox -s NAME` runs one."""
+
+import nox
+
+nox.options.sessions = ["lint", "types", "imports", "tests"]
+nox.options.default_venv_backend = "venv"
+PACKAGES = ("game_engine", "edge_sdk", "sync_server", "daengdong")
+
+
+def _install(session: nox.Session, kind: str = "dev") -> None:
+    session.install("--require-hashes", "-r", f"requirements/{kind}.txt")
+    session.install("--no-deps", "--no-build-isolation", "-e", ".")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format and lint with ruff."""
+    _install(session)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types strictly with mypy."""
+    _install(session)
+    session.run("mypy", *(f"-p{name}" for name in PACKAGES))
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports point one way."""
+    _install(session)
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests (PostgreSQL and Chromium must be installed)."""
+    _install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Run the sync state machine long: 2,000 histories on each database."""
+    _install(session)
+    session.run("pytest", "tests/faults", env={"DAENGDONG_HISTORIES": "2000"})
+
+
+@nox.session
+def sdk_alone(session: nox.Session) -> None:
+    """Prove that edge_sdk and game_engine import and pass with their core dependencies only."""
+    session.install("numpy>=2.0", "msgspec>=0.19", "h3>=4.2", "pytest", "hypothesis")
+    session.install("--no-deps", ".")
+    session.run("python", "-c", "import edge_sdk, game_engine, game_engine.judge")
+    session.run("pytest", "tests/game_engine", "tests/edge_sdk/test_packed.py",
+                "tests/edge_sdk/test_gpx.py", "--confcutdir=tests/game_engine")  # fmt: skip
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Print every measured figure beside its goal (long)."""
+    _install(session)
+    for name in ("wire", "engine", "anticheat", "ranking", "rankings_service", "sync", "map_view",
+                 "imports"):  # fmt: skip
+        session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session
+def pin(session: nox.Session) -> None:
+    """Compile the hashed requirements files, without index addresses."""
+    session.install("uv")
+    for kind in ("server", "dev"):
+        session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, "--generate-hashes",
+                    "--no-emit-index-url", "--no-header", "--python-version", "3.11", "-q",
+                    "-o", f"requirements/{kind}.txt")  # fmt: skip

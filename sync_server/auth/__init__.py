@@ -1,0 +1,1 @@
+"""Who is there: guest and Kakao sign-in, devices, tokens."""

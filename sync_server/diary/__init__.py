@@ -1,0 +1,1 @@
+"""The diary, the settings that follow the user from phone to phone, and the footprints."""

@@ -1,0 +1,1 @@
+"""The dogs of a user, and the list of breeds."""

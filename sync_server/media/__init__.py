@@ -1,0 +1,1 @@
+"""Media: pictures by signed upload, checked and stripped before anyone sees them."""

@@ -1,0 +1,56 @@
+"""Uploaded bytes before they are checked: where they lie and how they get there.
+
+A store that can presign (S3, GCS, Azure) takes the upload itself; for the local folder our own
+route does. What lies here is never shown to anyone.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import AzureStore, GCSStore, S3Store, from_url
+
+from sync_server.platform.object_store import ObjectStoreFailed
+
+
+@lru_cache(maxsize=8)
+def _store(store_url: str) -> Any:
+    return from_url(store_url)
+
+
+def incoming_key(key: str) -> str:
+    """Return the object key of an upload that is not checked yet."""
+    return f"incoming/{key}"
+
+
+def presigned_put(store_url: str, key: str, expires_ms: int) -> str | None:
+    """Return an address of the store that takes one upload, or None where it can't sign."""
+    store = _store(store_url)
+    if not isinstance(store, S3Store | GCSStore | AzureStore):
+        return None
+    return obstore.sign(store, "PUT", incoming_key(key), timedelta(milliseconds=expires_ms))
+
+
+async def read_incoming(store_url: str, key: str, max_bytes: int) -> bytes | None:
+    """Return the uploaded bytes, None where nothing arrived.
+
+    Raises UploadTooLarge before more than `max_bytes` are read: a presigned address does not
+    limit what is sent to it.
+    """
+    try:
+        answer = await obstore.get_async(_store(store_url), incoming_key(key))
+        if answer.meta["size"] > max_bytes:
+            raise UploadTooLarge
+        return bytes(await answer.bytes_async())
+    except (NotFoundError, FileNotFoundError):
+        return None
+    except (BaseError, OSError) as error:
+        raise ObjectStoreFailed(str(error)) from error
+
+
+class UploadTooLarge(Exception):
+    """More bytes were sent than announced."""

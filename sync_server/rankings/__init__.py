@@ -1,0 +1,1 @@
+"""Rankings: live boards, frozen boards, random cohorts, seasons."""

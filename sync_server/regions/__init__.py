@@ -1,0 +1,1 @@
+"""Administrative regions: imported boundaries, and where a cell lies."""

@@ -1,0 +1,65 @@
+"""Regions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+from litestar.types import ControllerRouterHandler
+
+from sync_server.platform.context import Platform
+from sync_server.platform.errors import problems
+from sync_server.platform.tokens import CurrentUser
+from sync_server.regions import service
+from sync_server.regions.schemas import Level, RegionDetail, RegionList, RegionsAt
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Text = Annotated[str, msgspec.Meta(max_length=60)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+
+
+@get("/api/regions", summary="Regions by level, name and parent", responses=problems())
+async def list_regions(
+    platform: NamedDependency[Platform],
+    user: NamedDependency[CurrentUser],
+    level: FromQuery[Level | None] = None,
+    q: FromQuery[Text | None] = None,
+    parent: FromQuery[Id | None] = None,
+    limit: FromQuery[Limit] = 100,
+    offset: FromQuery[Offset] = 0,
+) -> RegionList:
+    """Answer a page of the imported regions."""
+    async with platform.database.read() as tx:
+        return await service.list_regions(tx, level, q, parent, limit, offset)
+
+
+@get("/api/regions/at", summary="The regions of a position", responses=problems())
+async def regions_at(
+    platform: NamedDependency[Platform],
+    user: NamedDependency[CurrentUser],
+    lat: FromQuery[Latitude],
+    lng: FromQuery[Longitude],
+) -> RegionsAt:
+    """Answer the regions that hold a position, null for each level that has none."""
+    return await service.regions_at(platform, lat, lng)
+
+
+@get("/api/regions/{region_id:int}", summary="One region", responses=problems("not_found"))
+async def read_region(
+    platform: NamedDependency[Platform],
+    user: NamedDependency[CurrentUser],
+    region_id: FromPath[Id],
+    geometry: FromQuery[bool] = False,
+) -> RegionDetail:
+    """Answer a region, with its outline as GeoJSON when `geometry=true`."""
+    async with platform.database.read() as tx:
+        return await service.region(tx, region_id, geometry)
+
+
+ROUTES: list[ControllerRouterHandler] = [list_regions, regions_at, read_region]

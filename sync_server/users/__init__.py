@@ -1,0 +1,1 @@
+"""The account: profile, consents, export, erasure."""
