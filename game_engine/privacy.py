@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -45,16 +44,20 @@ def private_zone(home_lat: float, home_lng: float, jitter: tuple[float, float]) 
     how_far, which_way = jitter
     if not (0 <= how_far < 1 and 0 <= which_way < 1):
         raise InvalidHome(f"a jitter is two numbers in [0, 1), not {jitter}")
-    if not (math.isfinite(home_lng) and -90 <= home_lat <= 90 and -180 <= home_lng <= 180):
-        raise InvalidHome("a home needs a latitude in -90..90 and a longitude in -180..180")
-    by_position: int = h3.latlng_to_cell(home_lat, home_lng, ZONE_RESOLUTION)
-    owned = h3.latlng_to_cell(home_lat, home_lng, OWNED_RESOLUTION)
-    own: int = h3.cell_to_parent(owned, ZONE_RESOLUTION)
+    own, by_position = _coarse_cells(home_lat, home_lng)
     around_both = zone_cells(own) & zone_cells(by_position)
     neighbours = sorted(around_both - {own})
     if how_far * (len(neighbours) + 1) < 1:
         return own
     return neighbours[int(which_way * len(neighbours))]
+
+
+def holds_home(center: int, home_lat: float, home_lng: float) -> bool:
+    """Return whether the zone around a centre hides this home in both readings of "inside".
+
+    A zone that does not (the user moved) is drawn anew. Raises `InvalidHome` or `InvalidCell`.
+    """
+    return zone_cells(center).issuperset(_coarse_cells(home_lat, home_lng))
 
 
 def zone_cells(center: int) -> frozenset[int]:
@@ -80,3 +83,11 @@ def in_zone(
     without_resolution = ids & ~(_RESOLUTION_MASK << _RESOLUTION_SHIFT)
     ancestors = without_resolution | np.uint64(ZONE_RESOLUTION) << _RESOLUTION_SHIFT | finer_digits
     return np.isin(ancestors, np.fromiter(zones, dtype=np.uint64))
+
+
+def _coarse_cells(lat: float, lng: float) -> tuple[int, int]:
+    """Return the resolution-8 ancestor of the place's own cell, and the one it lies in."""
+    if not (-90 <= lat <= 90 and -180 <= lng <= 180):
+        raise InvalidHome("a home needs a latitude in -90..90 and a longitude in -180..180")
+    owned = h3.latlng_to_cell(lat, lng, OWNED_RESOLUTION)
+    return h3.cell_to_parent(owned, ZONE_RESOLUTION), h3.latlng_to_cell(lat, lng, ZONE_RESOLUTION)

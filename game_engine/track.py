@@ -58,12 +58,12 @@ class Fixes:
     steps: Int32 | None = None
 
     def __post_init__(self) -> None:
-        columns = [self.t_ms, self.lat_e5, self.lng_e5, self.accuracy_m, self.flags]
-        if self.steps is not None:
-            columns.append(self.steps)
-        if len({column.shape for column in columns}) != 1 or self.t_ms.ndim != 1:
-            shapes = ", ".join(str(column.shape) for column in columns)
-            raise InvalidFixes(f"columns of fixes must be flat and equally long, got {shapes}")
+        columns = (self.t_ms, self.lat_e5, self.lng_e5, self.accuracy_m, self.flags, self.steps)
+        shapes = {column.shape for column in columns if column is not None}
+        if len(shapes) != 1 or self.t_ms.ndim != 1:
+            raise InvalidFixes(
+                f"columns of fixes must be flat and equally long, got {sorted(shapes)}"
+            )
 
     @classmethod
     def of(
@@ -147,12 +147,14 @@ class Fixes:
     @property
     def mock(self) -> Bool:
         """True where the phone said that a mock provider made the fix."""
-        return (self.flags & FLAG_MOCK) != 0
+        flagged: Bool = (self.flags & FLAG_MOCK) != 0
+        return flagged
 
     @property
     def accuracy_unknown(self) -> Bool:
         """True where the source gave no accuracy."""
-        return (self.flags & FLAG_ACCURACY_UNKNOWN) != 0
+        flagged: Bool = (self.flags & FLAG_ACCURACY_UNKNOWN) != 0
+        return flagged
 
 
 @dataclass(frozen=True, slots=True)

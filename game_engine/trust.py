@@ -10,10 +10,11 @@ from game_engine.rules import Rules, TrustRules
 from game_engine.track import MOCK, VEHICLE, VEHICLE_STOP, CleanTrack, Fixes
 from game_engine.wander import measure_wander
 
-FINGERPRINT_SIZE: Final = 16
-# Fewer common hashes than this can happen to two people on one street.
-_SAME_MIN_COMMON: Final = 3
-_SAME_MIN_SHARE: Final = 0.5
+# Large enough for a third of a track to be recognised; see docs/decisions/0002.
+FINGERPRINT_SIZE: Final = 48
+# Fewer common hashes than this happen to daily walks with a good receiver on one path.
+FINGERPRINT_MIN_COMMON: Final = 8
+_SAME_MIN_SHARE: Final = 0.85
 _EARTH_RADIUS_M: Final = 6_371_008.8
 
 
@@ -75,7 +76,7 @@ def assess(track: CleanTrack, context: TrustContext, rules: Rules) -> Trust:
 
 
 def fingerprint(fixes: Fixes) -> tuple[int, ...]:
-    """Return the 16 smallest 62-bit hashes of the distinct positions, in rising order.
+    """Return the `FINGERPRINT_SIZE` smallest 62-bit hashes of the positions, in rising order.
 
     A bottom-k sketch (Broder 1997): free of time and order, so a replay that is shifted,
     reversed, cut or thinned shares hashes with its source, while two phones side by side hardly
@@ -91,9 +92,11 @@ def is_same_track(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Tell whether one fingerprint is of the other's track or of a part of it.
 
     Both sketches are complete up to the smaller of their largest hashes; below it the smaller
-    track must lie mostly in the other. Tracks of fewer than 3 positions are never the same.
+    track must lie nearly all in the other (a part of a track lies wholly in it, while walkers with
+    good receivers on one path share up to a fifth of their positions). Tracks of fewer than
+    `FINGERPRINT_MIN_COMMON` positions are never the same.
     """
-    if len(a) < _SAME_MIN_COMMON or len(b) < _SAME_MIN_COMMON:
+    if len(a) < FINGERPRINT_MIN_COMMON or len(b) < FINGERPRINT_MIN_COMMON:
         return False
     # A sketch that is not full holds all hashes of its track: it is complete everywhere.
     ends = [sketch[-1] for sketch in (a, b) if len(sketch) == FINGERPRINT_SIZE]
@@ -102,7 +105,7 @@ def is_same_track(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     inside_b = {value for value in b if value <= end}
     common = len(inside_a & inside_b)
     smaller = min(len(inside_a), len(inside_b))
-    return common >= _SAME_MIN_COMMON and common >= _SAME_MIN_SHARE * smaller
+    return common >= max(FINGERPRINT_MIN_COMMON, _SAME_MIN_SHARE * smaller)
 
 
 def _splitmix64(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -99,6 +99,8 @@ def _too_fast(path: SplicedPath, rules: Rules) -> tuple[Bool, Float64]:
     ground_m = np.concatenate([[0.0], np.cumsum(speed_mps * np.diff(path.clock_s))])
     if path.length_s < window_s or speed_mps.max() <= rules.vehicle_speed_mps:
         return fast, np.diff(ground_m)
+    # A stop inside a fast minute is told apart, so that it can be reported as one.
+    quick = speed_mps > 0.5 * rules.vehicle_speed_mps
     for long_s in (window_s, *(long_ms / 1_000.0 for long_ms in rules.vehicle_long_windows_ms)):
         if path.length_s < long_s:
             break
@@ -108,7 +110,7 @@ def _too_fast(path: SplicedPath, rules: Rules) -> tuple[Bool, Float64]:
         )
         over = covered_m > rules.vehicle_speed_mps * long_s + rules.vehicle_noise_m
         if over.any():
-            fast |= _windows_around(path, over, long_s)
+            fast |= _windows_around(path, over, long_s) & quick
     return fast, np.diff(ground_m)
 
 

@@ -90,13 +90,13 @@ async def open_platform(
     settings: Settings, clock: Clock = system_clock
 ) -> AsyncIterator[Platform]:
     """Open and migrate the database and put the shared parts together; close them at the end."""
-    from sync_server.domains import SWEEPERS
+    from sync_server.domains import STARTERS, SWEEPERS
 
     database = Database(settings.database)
     try:
         await database.open()
         await migrate(database)
-        yield Platform(
+        platform = Platform(
             settings=settings,
             database=database,
             clock=clock,
@@ -105,6 +105,9 @@ async def open_platform(
             pokes=Pokes(),
             sweepers=list(SWEEPERS),
         )
+        for start in STARTERS:
+            await start(platform)
+        yield platform
     finally:
         await database.close()
 

@@ -16,7 +16,7 @@ from sync_server.dogs import service as dogs
 from sync_server.media import routes as media_routes
 from sync_server.media import service as media
 from sync_server.platform import idempotency
-from sync_server.platform.context import Sweeper
+from sync_server.platform.context import Platform, Sweeper
 from sync_server.platform.database import Tx
 from sync_server.platform.facts import FactContext, FactKind, Outcome
 from sync_server.privacy import routes as privacy_routes
@@ -24,6 +24,7 @@ from sync_server.privacy import service as privacy
 from sync_server.rankings import routes as rankings_routes
 from sync_server.rankings import service as rankings
 from sync_server.regions import routes as regions_routes
+from sync_server.regions import service as regions
 from sync_server.sync import routes as sync_routes
 from sync_server.sync import service as sync
 from sync_server.territory import routes as territory_routes
@@ -64,6 +65,8 @@ ROUTES: list[ControllerRouterHandler] = [
     *media_routes.ROUTES,
     *privacy_routes.ROUTES,
 ]
+
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
 
 SWEEPERS: list[Sweeper] = [
     walks.sweep,

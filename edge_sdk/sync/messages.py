@@ -76,6 +76,7 @@ class Tokens(msgspec.Struct, frozen=True):
     refresh_token: str
     expires_in: int
     user_id: str = ""
+    client_id: str = ""
     guest_secret: str | None = None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from random import random as system_random
+from secrets import token_urlsafe
 from typing import Final, TypeVar
 
 import msgspec
@@ -77,22 +78,34 @@ class Session:
         known = await self._store.get_meta("user_id")
         if known is not None and await self._store.get_meta("refresh_token") is not None:
             return known
-        body = {"client_id": self._store.client_id, "device_name": device_name}
+        return await self._sign_in_guest(device_name)
+
+    async def _sign_in_guest(self, device_name: str) -> str:
         secret = await self._store.get_meta("guest_secret")
-        if secret is not None:
-            body["guest_secret"] = secret
+        if secret is None:
+            # Kept before it is sent: with it a sign-up whose answer is lost can be repeated.
+            secret = token_urlsafe(32)
+            await self._store.set_meta({"guest_secret": secret})
+        body = {"device_name": device_name, "guest_secret": secret}
+        user_id = await self._store.get_meta("user_id")
+        if user_id is not None:
+            body["user_id"] = user_id
         try:
-            tokens = await self._post("/api/auth/guest", body, Tokens)
+            tokens = await self._guest(body)
         except Problem as problem:
-            log = await self._store.log_state()
-            if problem.status != 409 or secret is not None or log.acked_seq:
+            if problem.status == 401:
+                raise SignInNeeded(f"the guest account is gone: {problem}") from None
+            if problem.code != "client_bound" or (await self._store.log_state()).acked_seq:
                 raise problem.refused() from None
-            # The answer to an earlier try was lost: that account is nobody's, take a new id.
+            # The id is another account's (a copied store): nothing hangs on it here, take a new.
             await self._store.adopt_client_id(uuid7(self.clock()))
-            body["client_id"] = self._store.client_id
-            tokens = await self._post("/api/auth/guest", body, Tokens)
+            tokens = await self._guest(body)
         await self.keep_tokens(tokens, device_name)
         return tokens.user_id
+
+    async def _guest(self, body: dict[str, str]) -> Tokens:
+        body = {**body, "client_id": self._store.client_id}
+        return await self._post("/api/auth/guest", body, Tokens)
 
     async def keep_tokens(self, tokens: Tokens, device_name: str | None = None) -> None:
         """Store the tokens of a sign-in (guest, or another way made outside)."""
@@ -101,7 +114,10 @@ class Session:
             "refresh_token": tokens.refresh_token,
         }
         if device_name is not None:
-            values |= {"device_name": device_name, "token_client_id": self._store.client_id}
+            values["device_name"] = device_name
+        if device_name is not None or tokens.client_id:
+            # A refresh names the device that signed in, also after this store took a new id.
+            values["token_client_id"] = tokens.client_id or self._store.client_id
         if tokens.user_id:
             values["user_id"] = tokens.user_id
         if tokens.guest_secret is not None:
@@ -186,9 +202,12 @@ class Session:
         try:
             await self.keep_tokens(await self._post("/api/auth/refresh", body, Tokens))
         except Problem as problem:
-            if problem.status in (400, 401, 403, 404):
+            if problem.status not in (400, 401, 403, 404):
+                raise problem.refused() from None
+            if await self._store.get_meta("guest_secret") is None:
                 raise SignInNeeded(f"the refresh token is refused: {problem}") from None
-            raise problem.refused() from None
+            # A lost answer or a copied store can use up the token; a guest's secret cannot be.
+            await self._sign_in_guest(await self._store.get_meta("device_name") or "phone")
 
     async def _post(self, path: str, body: dict[str, str], kind: type[Answer]) -> Answer:
         data = msgspec.json.encode(body)

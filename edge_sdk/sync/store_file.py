@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
@@ -67,6 +68,7 @@ class StoreFile:
         try:
             if path.is_file() and path.stat().st_size == 0 and os.pread(lock_fd, 64, 0) == _READY:
                 raise StoreCorrupt(f"{path} was a store and is empty now: restore it from a copy")
+            _create_private(path)
             connection = await aiosqlite.connect(path, isolation_level=None, timeout=5.0)
         except sqlite3.Error as error:
             os.close(lock_fd)
@@ -187,9 +189,15 @@ def _lock(path: Path) -> int:
     return lock_fd
 
 
-def _os_error(error: OSError, path: Path) -> EdgeError:
-    import errno
+def _create_private(path: Path) -> None:
+    """Create the file readable by its user only: it holds tokens and where a home is."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise _os_error(error, path) from error
 
+
+def _os_error(error: OSError, path: Path) -> EdgeError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"no space left for {path}: free some and call again")
     return StoreReadOnly(f"{path} cannot be written: {error.strerror}")

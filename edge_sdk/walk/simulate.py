@@ -188,6 +188,13 @@ def _degrees(
     return lat, lng
 
 
+_WAYS: Final[dict[str, Callable[[np.random.Generator, float], Float64]]] = {
+    "streets": truth.street_way,
+    "loop": truth.loop_way,
+    "park": truth.park_way,
+}
+
+
 # --- on foot -----------------------------------------------------------------------------------
 
 
@@ -202,8 +209,7 @@ def _on_foot(
 ) -> _Scene:
     speed = truth.walking_speed(rng, t_s, gait)
     length_m = float(np.sum(speed))
-    ways = {"streets": truth.street_way, "loop": truth.loop_way, "park": truth.park_way}
-    way = ways[shape](rng, length_m)
+    way = _WAYS[shape](rng, length_m)
     x_m, y_m = truth.follow(rng, way, speed, corner_m=4.0, meander_m=gait.meander_m)
     seen = observe(rng, t_s, x_m, y_m, error or GpsError.open_sky(rng))
     cadence = speed / gait.stride_m * (1.0 + correlated(rng, t_s, 0.05, 20.0))
@@ -247,10 +253,11 @@ def _runner(rng: np.random.Generator, t_s: Float64, error: GpsError | None) -> _
     gait = truth.Gait(
         speed_mps=float(rng.uniform(2.6, 3.8)),
         variation_mps=0.15,
-        fastest_mps=4.0,
+        fastest_mps=3.9,
         pauses_per_min=0.1,
         pause_s=10.0,
         stride_m=1.1,
+        meander_m=0.3,
     )
     shape = str(rng.choice(["streets", "loop"]))
     return _on_foot(rng, t_s, error, shape=shape, gait=gait)
@@ -286,7 +293,7 @@ def _driven(
     x_m, y_m = truth.follow(rng, way, speed, corner_m=corner_m)
     seen = observe(rng, t_s, x_m, y_m, error or GpsError.open_sky(rng))
     # A shaken phone counts a few steps.
-    shaken = np.cumsum(rng.random(len(t_s)) < 0.02)
+    shaken = np.cumsum(rng.random(len(t_s)) < 0.02).astype(np.float64)
     return _Scene(x_m, y_m, seen, shaken if rng.random() < 0.5 else None)
 
 

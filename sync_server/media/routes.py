@@ -98,7 +98,9 @@ async def complete_upload(
         **problems("not_found"),
         304: ResponseSpec(None, generate_examples=False, description="Not changed"),
     },
-    response_headers=[ResponseHeader("ETag", description="The picture's hash")],
+    response_headers=[
+        ResponseHeader("ETag", documentation_only=True, description="The picture's hash")
+    ],
 )
 async def get_media(
     platform: NamedDependency[Platform],

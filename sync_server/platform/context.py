@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database
@@ -48,12 +49,16 @@ def bearer_token(request: Request[Any, Any, Any]) -> str:
     return token.strip()
 
 
-def provide_token_user(request: Request[Any, Any, Any], platform: Platform) -> CurrentUser:
+def provide_token_user(
+    request: Request[Any, Any, Any], platform: NamedDependency[Platform]
+) -> CurrentUser:
     """Litestar dependency `token_user`: whom the token names, not looked up in the database."""
     return platform.signer.read_access_token(bearer_token(request))
 
 
-async def provide_user(request: Request[Any, Any, Any], platform: Platform) -> CurrentUser:
+async def provide_user(
+    request: Request[Any, Any, Any], platform: NamedDependency[Platform]
+) -> CurrentUser:
     """Litestar dependency `user`: the signed-in account; a deleted one is unauthorized at once."""
     user = provide_token_user(request, platform)
     async with platform.database.read() as tx:

@@ -181,7 +181,7 @@ def as_problem(error: Exception) -> Problem:
         return Problem("invalid_input", str(error))
     translated = translate_error(error)
     if isinstance(translated, DatabaseError):
-        log.warning("database_fault", code=translated.code, kind=type(error).__name__)
+        log.warning("database_fault", code=translated.code, kind=type(error).__name__, detail=str(error)[:300])
         wait = 5.0 if isinstance(translated, StorageFull | StorageReadOnly) else 1.0
         code = translated.code if translated.code in TITLES else "database_unavailable"
         return Problem(code, retry_after_s=wait)

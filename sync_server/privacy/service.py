@@ -2,14 +2,16 @@
 
 The rule against averaging the jitter away, in two parts:
 
-1. A zone is kept as long as the new point lies in any of its cells. The home a zone was drawn
-   for always does, so setting the same home again (with any GPS noise inside the zone) changes
-   nothing.
-2. The jitter is not drawn anew each time: it is HMAC-SHA256 of the user's id and the home's
-   res-8 cell under the server's secret (random, made with `secrets`). Deleting the home and
-   setting it again therefore draws the same zone; noise across the edges of cells gives at most
-   one zone per cell touched (three at a corner), so the number of samples anyone can collect
-   is bounded, and their mean does not come closer to the home with time.
+1. A zone is kept as long as it hides the new point (`holds_home`). The home a zone was drawn
+   for always is hidden by it, so setting the same home again, with any GPS noise that stays
+   inside, changes nothing.
+2. The centre is not drawn anew each time. Each user has a secret order of all cells (the
+   HMAC-SHA256 of user and cell under the server's secret, which `secrets` made), and of the
+   centres that `private_zone` can draw for a home the first one in that order is taken. To
+   others that is an even draw; but deleting the home and setting it again gives the same zone,
+   and noise across the edge of cells changes little, because the candidates overlap: at the
+   corner of three cells, the worst place, a user has at most three zones in all, however often
+   the home is set. There is nothing more to average.
 """
 
 from __future__ import annotations
@@ -19,10 +21,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import h3.api.basic_int as h3
-
-from game_engine.privacy import private_zone, zone_cells
-from game_engine.rules import CURRENT_RULES, rules_for
+from game_engine.privacy import holds_home, private_zone, zone_cells
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.privacy.schemas import LocationUseEntry
@@ -47,11 +46,9 @@ async def set_home(
     The zone stays as it is while the point lies inside it (see the rule above). Only the zone's
     centre cell is stored.
     """
-    cell = h3.latlng_to_cell(lat, lng, rules_for(CURRENT_RULES).private_resolution)
     center = await tx.fetch_value("SELECT center FROM home_zone WHERE user_no = ?", user_no)
-    if center is None or cell not in zone_cells(int(center)):
-        jitter = jitter_of(platform.settings.secret_key, user_no, cell)
-        center = private_zone(lat, lng, jitter)
+    if center is None or not holds_home(int(center), lat, lng):
+        center = zone_center(platform.settings.secret_key, user_no, lat, lng)
         await tx.execute(
             """INSERT INTO home_zone (user_no, center, set_ms) VALUES (?, ?, ?)
                ON CONFLICT (user_no) DO UPDATE SET center = excluded.center,
@@ -62,13 +59,17 @@ async def set_home(
     return zone_cells(int(center))
 
 
-def jitter_of(secret_key: str, user_no: int, home_cell: int) -> tuple[float, float]:
-    """Return two secret numbers in [0, 1) that are the same for a user's same res-8 cell."""
-    digest = hmac.new(
-        secret_key.encode(), f"home zone\n{user_no}\n{home_cell:x}".encode(), hashlib.sha256
-    ).digest()
-    first, second = (int.from_bytes(digest[i : i + 6], "big") / 2**48 for i in (0, 6))
-    return first, second
+def zone_center(secret_key: str, user_no: int, lat: float, lng: float) -> int:
+    """Return the centre of the zone of this user for this home: always the same one."""
+    own = private_zone(lat, lng, (0.0, 0.0))
+    # Every centre that can be drawn: the own cell, and each of at most six neighbours.
+    candidates = {own, *(private_zone(lat, lng, (0.99, (way + 0.5) / 6)) for way in range(6))}
+
+    def place(cell: int) -> bytes:
+        text = f"home zone\n{user_no}\n{cell:x}"
+        return hmac.new(secret_key.encode(), text.encode(), hashlib.sha256).digest()
+
+    return min(candidates, key=place)
 
 
 async def home_cells(tx: Tx, user_no: int) -> frozenset[int]:

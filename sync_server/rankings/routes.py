@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from sync_server.platform.context import Platform
@@ -16,23 +15,23 @@ from sync_server.platform.tokens import CurrentUser
 from sync_server.rankings import service
 from sync_server.rankings.schemas import Kind, MeasureName, RankingDoc, Scope, SeasonsDoc
 
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
+Key = FromQuery[Annotated[str | None, QueryParameter(min_length=1, max_length=20)]]
+RegionId = FromQuery[Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]]
+Limit = FromQuery[Annotated[int, QueryParameter(ge=1, le=100)]]
+Offset = FromQuery[Annotated[int, QueryParameter(ge=0, le=100_000_000)]]
 
 
-@get("/api/rankings/{scope:str}", summary="A ranking", responses=problems("not_found"))
+@get("/api/rankings/{board:str}", summary="A ranking", responses=problems("not_found"))
 async def read_ranking(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    scope: FromPath[Scope],
+    board: FromPath[Scope],
     measure: FromQuery[MeasureName] = "cells_held",
     period: FromQuery[Kind] = "week",
-    key: FromQuery[Key | None] = None,
-    region_id: FromQuery[Id | None] = None,
-    limit: FromQuery[Limit] = 50,
-    offset: FromQuery[Offset] = 0,
+    key: Key = None,
+    region_id: RegionId = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
     around: FromQuery[bool] = False,
 ) -> RankingDoc:
     """Answer a page of a board: everyone, one region, or one's random cohort.
@@ -45,7 +44,7 @@ async def read_ranking(
         platform,
         user,
         service.RankingQuery(
-            scope=scope, measure=measure, kind=period, key=key, region_id=region_id,
+            scope=board, measure=measure, kind=period, key=key, region_id=region_id,
             limit=limit, offset=offset, around=around,
         ),
     )  # fmt: skip

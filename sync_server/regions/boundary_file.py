@@ -99,10 +99,10 @@ def read_boundaries(path: Path, options: BoundaryOptions) -> BoundaryFile:
     if len(frame) > MAX_FEATURES:
         raise RegionImportRefused("too_large", f"{path.name} has over {MAX_FEATURES} features")
     codes = _codes(frame, options)
-    level = options.level or _level_of(codes)
     names = _texts(frame, _field(frame, options.name_field, NAME_FIELDS, "name_field"))
     if any(not name for name in names):
         raise RegionImportRefused("no_name", "a feature has an empty name: pass name_field=...")
+    level = options.level or _level_of(codes)
     english = _optional_field(frame, options.english_field, ENGLISH_FIELDS)
     english_names = _texts(frame, english) if english else [""] * len(names)
     shapes = _polygons(_to_wgs84(frame, path, options), codes)
@@ -115,7 +115,11 @@ def read_boundaries(path: Path, options: BoundaryOptions) -> BoundaryFile:
 def _read(path: Path, options: BoundaryOptions) -> GeoDataFrame:
     from pyogrio import list_layers, read_dataframe
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+    from shapely.errors import ShapelyError
 
+    damaged = (
+        DataSourceError, DataLayerError, FeatureError, GeometryError, ShapelyError, RuntimeError,
+    )  # fmt: skip
     with path.open("rb") as file:
         head = file.read(4)
     if head == SHAPEFILE_MAGIC:
@@ -139,7 +143,7 @@ def _read(path: Path, options: BoundaryOptions) -> GeoDataFrame:
                 )
             except UnicodeDecodeError:
                 continue
-    except (DataSourceError, DataLayerError, FeatureError, GeometryError, RuntimeError) as error:
+    except damaged as error:
         raise RegionImportRefused(
             "unreadable", f"{path.name} is damaged or incomplete: {error}"
         ) from error

@@ -128,8 +128,7 @@ async def _write(tx: Tx, file: BoundaryFile, import_id: int) -> tuple[int, int]:
 async def _link_parents(tx: Tx) -> int:
     """Link every region to the next level above that exists; return how many links changed.
 
-    The code's prefix names the parent when that region lies there; otherwise it is the region
-    that holds a point inside the child.
+    The code's prefix names the parent, unless a point inside the child lies in another one.
     """
     import shapely
 
@@ -154,7 +153,8 @@ async def _link_parents(tx: Tx) -> int:
             )
             if not found or shapes[found].distance(point) > NEAR_DEGREES:
                 hits = sorted(tree.query(point, predicate="intersects").tolist())
-                found = parents[hits[0]][0] if hits else 0
+                # An island that a simplified parent left out lies nowhere: then the code decides.
+                found = parents[hits[0]][0] if hits else found
             if found != parent_id:
                 links.append((found, region_id))
     await tx.executemany("UPDATE region SET parent_id = ? WHERE region_id = ?", links)

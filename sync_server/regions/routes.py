@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from sync_server.platform.context import Platform
@@ -16,12 +15,14 @@ from sync_server.platform.tokens import CurrentUser
 from sync_server.regions import service
 from sync_server.regions.schemas import Level, RegionDetail, RegionList, RegionsAt
 
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-Text = Annotated[str, msgspec.Meta(max_length=60)]
-Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
-Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+MAX_ID = 2**63 - 1
+Id = FromPath[Annotated[int, PathParameter(ge=1, le=MAX_ID)]]
+Parent = FromQuery[Annotated[int | None, QueryParameter(ge=1, le=MAX_ID)]]
+Text = FromQuery[Annotated[str | None, QueryParameter(max_length=60)]]
+Limit = FromQuery[Annotated[int, QueryParameter(ge=1, le=500)]]
+Offset = FromQuery[Annotated[int, QueryParameter(ge=0, le=1_000_000)]]
+Latitude = FromQuery[Annotated[float, QueryParameter(ge=-90, le=90)]]
+Longitude = FromQuery[Annotated[float, QueryParameter(ge=-180, le=180)]]
 
 
 @get("/api/regions", summary="Regions by level, name and parent", responses=problems())
@@ -29,10 +30,10 @@ async def list_regions(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
     level: FromQuery[Level | None] = None,
-    q: FromQuery[Text | None] = None,
-    parent: FromQuery[Id | None] = None,
-    limit: FromQuery[Limit] = 100,
-    offset: FromQuery[Offset] = 0,
+    q: Text = None,
+    parent: Parent = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> RegionList:
     """Answer a page of the imported regions."""
     async with platform.database.read() as tx:
@@ -43,8 +44,8 @@ async def list_regions(
 async def regions_at(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    lat: FromQuery[Latitude],
-    lng: FromQuery[Longitude],
+    lat: Latitude,
+    lng: Longitude,
 ) -> RegionsAt:
     """Answer the regions that hold a position, null for each level that has none."""
     return await service.regions_at(platform, lat, lng)
@@ -54,7 +55,7 @@ async def regions_at(
 async def read_region(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    region_id: FromPath[Id],
+    region_id: Id,
     geometry: FromQuery[bool] = False,
 ) -> RegionDetail:
     """Answer a region, with its outline as GeoJSON when `geometry=true`."""

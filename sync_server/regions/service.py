@@ -86,6 +86,11 @@ async def regions_of_cells(
     return {cell: known[cell] for cell in cells}
 
 
+async def load(platform: Platform) -> None:
+    """Load the regions at the start, so that no walk has to wait for them."""
+    await _current(platform)
+
+
 def places_of(index: RegionIndex, cells: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return (province, city, town) of each cell's centre."""
     return _assign(index, [h3cells.center(cell) for cell in cells])

@@ -60,8 +60,12 @@ class ReferenceServer:
         self.state = State()
         self.faults: deque[Fault] = deque()
         self.requests: list[str] = []
-        self.access_token = "access-0"
-        self.refresh_token = "refresh-0"
+        self.access_tokens: set[str] = set()
+        self.refresh_tokens: set[str] = set()
+        self.guest_secrets: set[str] = set()
+        self.refused_secrets: set[str] = set()
+        self.foreign_clients: set[str] = set()
+        self._serial = 1
         self.user_id = uuid7()
         self.refuse_dogs: set[str] = set()
         self.corrupt_checksums = 0
@@ -82,7 +86,8 @@ class ReferenceServer:
 
     def restore(self, state: State) -> None:
         self.state = deepcopy(state)
-        self.state.epoch = f"e{int(self.state.epoch[1:]) + 1}"
+        self._serial += 1
+        self.state.epoch = f"e{self._serial}"
 
     # --- protocol --------------------------------------------------------------------------------
     def answer(
@@ -92,15 +97,19 @@ class ReferenceServer:
         query = {k: v[0] for k, v in parse_qs(urlsplit(target).query).items()}
         data = json.loads(body) if body else {}
         if path == "/api/auth/guest":
-            if data["client_id"] in self.state.clients:
+            if data.get("guest_secret") in self.refused_secrets:
+                return 401, {"code": "unauthorized"}
+            if data["client_id"] in self.foreign_clients:
                 return 409, {"code": "client_bound"}
-            self.state.clients[data["client_id"]] = Client()
-            return 201, self._tokens() | {"user_id": self.user_id, "guest_secret": "secret"}
+            self.guest_secrets.add(data["guest_secret"])
+            self.state.clients.setdefault(data["client_id"], Client())
+            return 201, self._tokens() | {"user_id": self.user_id}
         if path == "/api/auth/refresh":
-            if data["refresh_token"] != self.refresh_token:
+            if data["refresh_token"] not in self.refresh_tokens:
                 return 401, {"code": "refresh_refused"}
+            self.refresh_tokens.remove(data["refresh_token"])
             return 200, self._tokens()
-        if headers.get("authorization") != f"Bearer {self.access_token}":
+        if headers.get("authorization", "").removeprefix("Bearer ") not in self.access_tokens:
             return 401, {"code": "token_expired"}
         if path == "/api/auth/clients":
             self.state.clients.setdefault(data["client_id"], Client())
@@ -112,11 +121,13 @@ class ReferenceServer:
         return 404, {"code": "not_found"}
 
     def _tokens(self) -> dict[str, Any]:
-        number = int(self.access_token.split("-")[1]) + 1
-        self.access_token, self.refresh_token = f"access-{number}", f"refresh-{number}"
+        self._serial += 1
+        access, refresh = f"access-{self._serial}", f"refresh-{self._serial}"
+        self.access_tokens.add(access)
+        self.refresh_tokens.add(refresh)
         return {
-            "access_token": self.access_token,
-            "refresh_token": self.refresh_token,
+            "access_token": access,
+            "refresh_token": refresh,
             "expires_in": 900,
             "user_id": self.user_id,
         }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,7 +30,6 @@ from tests.edge_sdk.reference_server import Fault, ReferenceServer, reference_se
 
 pytestmark = pytest.mark.anyio
 NOW = 1_795_000_000_000
-_names = itertools.count()
 
 
 @pytest.fixture
@@ -156,12 +154,10 @@ def test_retry_after_may_be_a_date_or_nonsense() -> None:
 async def test_an_expired_token_is_refreshed_once(server: ReferenceServer, path: Path) -> None:
     async with phone(server, path) as me:
         await me.write(1)
-        server.access_token = "access-5"
+        server.access_tokens.clear()
         assert (await me.client.push()).applied == 1
-        assert await me.store.get_meta("access_token") == "access-6"
-        server.refresh_token = server.access_token = "gone-9"
-        with pytest.raises(SignInNeeded):
-            await me.client.pull()
+        assert await me.store.get_meta("access_token") in server.access_tokens
+        assert sum("refresh" in line for line in server.requests) == 1
 
 
 async def test_nobody_signed_in_is_a_clear_error(server: ReferenceServer, path: Path) -> None:
@@ -170,13 +166,42 @@ async def test_nobody_signed_in_is_a_clear_error(server: ReferenceServer, path: 
             await me.client.sync()
 
 
-async def test_a_lost_sign_in_answer_leads_to_a_new_id(server: ReferenceServer, path: Path) -> None:
+async def test_a_lost_sign_in_answer_is_repeated_with_the_same_secret(
+    server: ReferenceServer, path: Path
+) -> None:
+    async with phone(server, path, sign_in=False, attempts=1) as me:
+        server.faults.append(Fault("response lost", "/api/auth/"))
+        with pytest.raises(Unreachable):
+            await me.client.sign_in_guest("phone")
+    async with phone(server, path) as me:
+        await me.write(2)
+        assert (await me.client.push()).applied == 2
+    assert len(server.guest_secrets) == len(server.state.clients) == 1
+
+
+async def test_an_id_of_another_account_is_given_up(server: ReferenceServer, path: Path) -> None:
     async with phone(server, path, sign_in=False) as me:
         await me.write(2)
-        server.faults.append(Fault("response lost", "/api/auth/"))
+        server.foreign_clients.add(me.store.client_id)
         await me.client.sign_in_guest("phone")
         assert (await me.client.push()).applied == 2
     each_once(server, 2)
+
+
+async def test_a_guest_whose_refresh_token_is_used_up_signs_in_by_secret(
+    server: ReferenceServer, path: Path
+) -> None:
+    async with phone(server, path) as me:
+        server.access_tokens.clear()
+        server.refresh_tokens.clear()
+        await me.client.sync()
+        server.access_tokens.clear()
+        server.refresh_tokens.clear()
+        server.refused_secrets |= server.guest_secrets
+        await me.write(1)
+        with pytest.raises(SignInNeeded):
+            await me.client.sync()
+        assert len(await me.store.facts()) == 1
 
 
 async def test_a_refused_fact_is_a_result_and_blocks_nothing(
@@ -299,7 +324,7 @@ async def test_resync_drops_what_the_server_no_longer_has(
     async with phone(server, path) as me:
         await me.client.pull()
         del server.state.rows["dogs", "a"]
-        server.state.epoch = "e9"
+        server.restore(server.backup())
         report = await me.client.pull()
         assert report.resynced
         assert list(await me.store.rows("dogs")) == ["b"]
@@ -311,7 +336,7 @@ async def test_the_app_is_never_empty_while_it_resyncs(server: ReferenceServer, 
         server.put("dogs", f"d{n}", {"n": n})
     async with phone(server, path, attempts=1) as me:
         await me.client.pull()
-        server.state.epoch = "e2"
+        server.restore(server.backup())
         server.faults.append(Fault("none"))
         server.faults.append(Fault("none"))
         server.faults.append(Fault("request lost"))
@@ -390,10 +415,8 @@ async def test_random_histories_apply_every_fact_once(
             if random.random() < 0.2:
                 backup = server.backup()
             server.faults.extend(Fault(random.choice(kinds)) for _ in range(random.randrange(7)))
-            try:
+            with suppress(Unreachable, ServerUnavailable):
                 await me.client.sync()
-            except (Unreachable, ServerUnavailable):
-                pass
         server.faults.clear()
         for me in (a, b, a):
             await me.client.sync()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game_engine.errors import InvalidCell
-from game_engine.privacy import InvalidHome, in_zone, private_zone, zone_cells
+from game_engine.privacy import InvalidHome, holds_home, in_zone, private_zone, zone_cells
 
 HOME = (37.5663, 126.9779)
 UNIT = st.floats(0, 1, exclude_max=True)
@@ -23,6 +23,7 @@ def test_home_is_always_inside_its_zone(
     lat: float, lng: float, how_far: float, which_way: float
 ) -> None:
     cells = zone_cells(private_zone(lat, lng, (how_far, which_way)))
+    assert holds_home(private_zone(lat, lng, (how_far, which_way)), lat, lng)
     assert h3.latlng_to_cell(lat, lng, 8) in cells
     assert in_zone(np.array([h3.latlng_to_cell(lat, lng, 11)]), cells).all()
 
@@ -41,14 +42,15 @@ def test_each_cell_of_a_zone_is_equally_likely_to_hold_the_home() -> None:
 def test_the_centre_does_not_depend_on_where_in_its_cell_the_home_is() -> None:
     own = h3.latlng_to_cell(*HOME, 8)
     homes = [
-        home
+        (lat, lng)
         for child in h3.cell_to_children(own, 10)
-        for home in [h3.cell_to_latlng(child)]
-        if h3.latlng_to_cell(*home, 8) == own == h3.cell_to_parent(h3.latlng_to_cell(*home, 11), 8)
+        for lat, lng in [h3.cell_to_latlng(child)]
+        if h3.latlng_to_cell(lat, lng, 8) == own
+        and h3.cell_to_parent(h3.latlng_to_cell(lat, lng, 11), 8) == own
     ]
     assert len(homes) > 35
     for jitter in ((0.1, 0.5), (0.5, 0.0), (0.99, 0.99)):
-        assert len({private_zone(*home, jitter) for home in homes}) == 1
+        assert len({private_zone(lat, lng, jitter) for lat, lng in homes}) == 1
 
 
 def test_a_zone_far_from_the_mean_home_holds_it_too() -> None:
@@ -74,9 +76,9 @@ def test_a_zone_is_whole_cells_of_resolution_8() -> None:
 
 def test_a_home_in_a_pentagon_is_hidden_in_six_cells() -> None:
     pentagon = next(iter(h3.get_pentagons(8)))
-    home = h3.cell_to_latlng(pentagon)
-    random = np.random.default_rng(3)
-    centres = {private_zone(*home, tuple(random.random(2).tolist())) for _ in range(300)}
+    lat, lng = h3.cell_to_latlng(pentagon)
+    jitters = np.random.default_rng(3).random((300, 2)).tolist()
+    centres = {private_zone(lat, lng, (far, way)) for far, way in jitters}
     assert centres == zone_cells(pentagon)
     assert len(centres) == 6
     assert all(pentagon in zone_cells(centre) for centre in centres)
@@ -93,6 +95,19 @@ def test_cells_in_a_zone_are_those_with_an_ancestor_in_it(resolution: int, kind:
     expected = [h3.cell_to_parent(cell, 8) in zone for cell in cells]
     assert in_zone(np.array(cells, dtype=kind), zone).tolist() == expected
     assert 0 < sum(expected) < 500
+
+
+def test_a_place_at_the_edge_is_held_only_if_its_own_cell_is_private_too() -> None:
+    """H3 cells do not nest exactly: near the edge a position may lie inside, its cell outside."""
+    centre = h3.latlng_to_cell(*HOME, 8)
+    zone = zone_cells(centre)
+    random = np.random.default_rng(4)
+    places = [(HOME[0] + a, HOME[1] + b) for a, b in random.normal(0, 0.015, (3_000, 2)).tolist()]
+    by_position = [h3.latlng_to_cell(lat, lng, 8) in zone for lat, lng in places]
+    by_cell = in_zone(np.array([h3.latlng_to_cell(*place, 11) for place in places]), zone).tolist()
+    held = [holds_home(centre, lat, lng) for lat, lng in places]
+    assert held == [a and b for a, b in zip(by_position, by_cell, strict=True)]
+    assert by_position != by_cell
 
 
 def test_no_cells_and_no_zones_are_fine() -> None:

@@ -24,7 +24,7 @@ GOAL_POINTS_PER_S = 100_000
 
 def box(
     region_id: int, west: float, south: float, east: float, north: float, level: Level = "city"
-):  # type: ignore[no-untyped-def]
+) -> RegionShape:
     return RegionShape(region_id, level, shapely.to_wkb(shapely.box(west, south, east, north)))
 
 
@@ -89,10 +89,10 @@ def test_assignment_agrees_with_asking_every_outline(
     lat, lng = random.uniform(37.3, 37.7, 300), random.uniform(126.7, 127.2, 300)
     found = index.assign(lat, lng)
     for level in ("province", "city"):
-        _, outlines, ids = index._levels[level]  # type: ignore[index]
+        _, outlines, ids = index._levels[level]
         for at in range(300):
             hits = ids[shapely.intersects_xy(outlines, lng[at], lat[at])]
-            assert found[level][at] == (hits.min() if len(hits) else 0)  # type: ignore[index]
+            assert found[level][at] == (hits.min() if len(hits) else 0)
 
 
 @pytest.mark.parametrize("turned", [False, True])

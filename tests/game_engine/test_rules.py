@@ -17,7 +17,7 @@ def test_the_current_version_is_known_and_names_itself() -> None:
 
 
 def test_an_unknown_version_is_a_typed_error_that_says_what_is_known() -> None:
-    with pytest.raises(UnknownRulesVersion, match="2026.1") as caught:
+    with pytest.raises(UnknownRulesVersion, match=r"2026\.1") as caught:
         rules_for("1999.9")
     assert isinstance(caught.value, GameError)
     assert caught.value.code == "unknown_rules_version"

@@ -275,7 +275,16 @@ def test_a_drop_is_described_in_both_languages() -> None:
 
 
 def test_every_reason_has_a_sentence_and_the_longest_comes_first() -> None:
-    codes = "accuracy mock out_of_range duplicate_time jump vehicle vehicle_stop gap".split()
+    codes = [
+        "accuracy",
+        "mock",
+        "out_of_range",
+        "duplicate_time",
+        "jump",
+        "vehicle",
+        "vehicle_stop",
+        "gap",
+    ]
     drops = [Drop(code, 0, 1_000 * (index + 1), 2) for index, code in enumerate(codes)]
     assert len(summarise([*drops, *drops], "en")) == len(codes)
     assert summarise(drops, "en")[0] == "no position for 8 s"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from litestar import Litestar
-from litestar.testing import AsyncTestClient
 
 from edge_sdk.ids import uuid7
 from sync_server.app import create_app
@@ -49,7 +49,7 @@ class Server:
     """The running application, its HTTP client and its clock."""
 
     app: Litestar
-    client: AsyncTestClient[Litestar]
+    client: httpx.AsyncClient
     clock: TestClock
 
     @property
@@ -82,5 +82,10 @@ async def running(
     }
     own = clock or TestClock()
     app = create_app(load_settings(environment), own)
-    async with AsyncTestClient(app) as client:
+    # In this event loop, so that a test may use the same database pool beside the requests.
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("127.0.0.1", 40000))
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver.local") as client,
+    ):
         yield Server(app, client, own)

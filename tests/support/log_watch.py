@@ -38,7 +38,7 @@ class LogWatch:
     def _note_fields(self, body: bytes) -> None:
         try:
             decoded = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(decoded, dict):
             for name in _SECRET_FIELDS:

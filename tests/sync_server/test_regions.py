@@ -7,9 +7,12 @@ import struct
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import geopandas
+import h3.api.basic_int as h3
+import numpy as np
 import pytest
 from shapely.geometry import Point, Polygon, box
 
@@ -18,8 +21,9 @@ from game_engine.cells import classify
 from sync_server.platform.context import Platform
 from sync_server.regions import importer, service
 from sync_server.regions.importer import RegionImportRefused
-from tests.support.app import Server, running
+from tests.support.app import Server
 from tests.support.board_rows import add_walkers, capture
+from tests.support.same_loop import running_here
 
 pytestmark = pytest.mark.anyio
 CITY_HALL = (37.5665, 126.9780)
@@ -28,7 +32,7 @@ EAST_SEA = (37.5, 131.0)
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running(database_url, tmp_path / "data", sweep_s="3600") as server:
+    async with running_here(database_url, tmp_path / "data", sweep_s="3600") as server:
         yield server
 
 
@@ -39,8 +43,6 @@ async def headers(server: Server) -> dict[str, str]:
 
 
 def cell_at(lat: float, lng: float) -> int:
-    import numpy as np
-
     lats, lngs = (np.array([round(v * 1e5)], dtype=np.int32) for v in (lat, lng))
     return int(classify(lats, lngs)[0])
 
@@ -73,7 +75,9 @@ async def test_korea_has_17_provinces_and_250_municipalities(
     assert all(region["parent_id"] for region in cities.json()["regions"])
 
     lat, lng = CITY_HALL
-    found = (await server.client.get(f"/api/regions/at?lat={lat}&lng={lng}", headers=headers)).json()
+    found = (
+        await server.client.get(f"/api/regions/at?lat={lat}&lng={lng}", headers=headers)
+    ).json()
     assert (found["province"]["name_ko"], found["city"]["name_ko"]) == ("서울특별시", "중구")
     assert found["city"]["parent_id"] == found["province"]["region_id"]
     assert found["city"]["attribution"] == "통계청"
@@ -141,9 +145,9 @@ async def test_a_cell_taken_while_an_import_runs_is_settled_by_the_sweep(
     await service.sweep(server.platform, server.clock())
     async with server.platform.database.read() as tx:
         assert await tx.fetch_value("SELECT city FROM cell_state") > 0
-        assert await tx.fetch_value(
-            "SELECT COUNT(*) FROM region_import WHERE settled_ms IS NULL"
-        ) == 0
+        assert (
+            await tx.fetch_value("SELECT COUNT(*) FROM region_import WHERE settled_ms IS NULL") == 0
+        )
 
 
 async def test_search_detail_and_outline(
@@ -260,7 +264,10 @@ HOSTILE = {
         "unreadable",
     ),
     "huge": (collection(({"code": "11", "name": "x"}, square(1e300, 0))), "coordinates"),
-    "metres": (collection(({"code": "11", "name": "x"}, square(953_000, 1_952_000))), "coordinates"),
+    "metres": (
+        collection(({"code": "11", "name": "x"}, square(953_000, 1_952_000))),
+        "coordinates",
+    ),
     "no_code_field": (collection(({"id": "11", "name": "x"}, square(0, 0))), "code_field"),
     "no_name_field": (collection(({"code": "11"}, square(0, 0))), "name_field"),
     "a_missing_code": (
@@ -279,25 +286,29 @@ HOSTILE = {
     "unknown_level": (collection(({"code": "1101", "name": "x"}, square(0, 0))), "level"),
     "two_levels": (
         collection(
-            ({"code": "11", "name": "x"}, square(0, 0)), ({"code": "11010", "name": "y"}, square(2, 2))
+            ({"code": "11", "name": "x"}, square(0, 0)),
+            ({"code": "11010", "name": "y"}, square(2, 2)),
         ),
         "level",
     ),
     "points": (
-        collection(({"code": "11", "name": "x"}, Point(1, 1).__geo_interface__)), "not_polygons",
+        collection(({"code": "11", "name": "x"}, Point(1, 1).__geo_interface__)),
+        "not_polygons",
     ),
     "null_geometry": (collection(({"code": "11", "name": "x"}, None)), "no_geometry"),
     "no_area": (
-        collection(({"code": "11", "name": "x"}, Polygon([(0, 0), (1, 1), (0, 0)]).__geo_interface__)),
+        collection(
+            ({"code": "11", "name": "x"}, Polygon([(0, 0), (1, 1), (0, 0)]).__geo_interface__)
+        ),
         "no_geometry",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
 async def sqlite_server(tmp_path: Path) -> AsyncIterator[Server]:
     url = f"sqlite:///{tmp_path / 'hostile.sqlite'}"
-    async with running(url, tmp_path / "data", sweep_s="3600") as server:
+    async with running_here(url, tmp_path / "data", sweep_s="3600") as server:
         yield server
 
 
@@ -348,20 +359,16 @@ async def test_hostile_shapefiles_are_refused(sqlite_server: Server, tmp_path: P
     whole = (tmp_path / "s.shp").read_bytes()
     (tmp_path / "s.shp").write_bytes(whole[:120])
     assert (await refused(sqlite_server, tmp_path / "s.shp")).cause in ("unreadable", "no_geometry")
-    # One x of the outline is not a number.
-    at = 100 + 8 + 4 + 32 + 4 + 4 + 4
-    (tmp_path / "s.shp").write_bytes(whole[:at] + struct.pack("<d", float("nan")) + whole[at + 8 :])
-    assert (await refused(sqlite_server, tmp_path / "s.shp")).cause == "coordinates"
+    # The second x of the outline is not a number; then the first, so that it is not closed.
+    points = 100 + 8 + 4 + 32 + 4 + 4 + 4
+    for at, cause in ((points + 16, "coordinates"), (points, "unreadable")):
+        not_a_number = struct.pack("<d", float("nan"))
+        (tmp_path / "s.shp").write_bytes(whole[:at] + not_a_number + whole[at + 8 :])
+        assert (await refused(sqlite_server, tmp_path / "s.shp")).cause == cause
 
 
 async def test_looking_up_cells_is_fast(sqlite_server: Server, data_folder: Path) -> None:
     await import_korea(sqlite_server.platform, data_folder)
-    low, _ = h3cells.descendant_range(h3cells.parent(cell_at(*CITY_HALL), 7))
-    assert low
-    from time import perf_counter
-
-    import h3.api.basic_int as h3
-
     cells = list(h3.cell_to_children(h3cells.parent(cell_at(*CITY_HALL), 7), 11))
     start = perf_counter()
     places = await service.regions_of_cells(sqlite_server.platform, cells)
