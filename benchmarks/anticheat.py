@@ -142,9 +142,9 @@ def show(rows: list[Row], elapsed_s: float) -> None:
 
 def overall(rows: list[Row]) -> list[tuple[str, float, str]]:
     """Return the two figures of GAME.md over all kinds that have a goal."""
-    caught = [row.caught_percent for row in rows if row.caught_percent is not None]
-    caught = caught[: len(CHEAT_KINDS)]
-    hurt = [row.hurt_percent for row in rows if row.hurt_percent is not None]
+    with_goal = [row for row in rows if row.goal_met is not None]
+    caught = [row.caught_percent for row in with_goal if row.caught_percent is not None]
+    hurt = [row.hurt_percent for row in with_goal if row.hurt_percent is not None]
     return [
         ("caught overall", float(np.mean(caught)), f">= {CAUGHT_GOAL_PERCENT:g} %"),
         ("hurt overall", float(np.mean(hurt)), f"< {HURT_GOAL_PERCENT:g} %"),

@@ -36,8 +36,9 @@ def demo(
     the rankings, and writes map.html (opens without a server), result.json and the tracks.
     """
     from daengdong.demo import DemoFailed, run_demo
+    from edge_sdk.walk.gpx import read_gpx
 
-    tracks = track or sorted(SHIPPED.glob("*.gpx"))
+    tracks = track or sorted(SHIPPED.glob("*.gpx"), key=lambda path: read_gpx(path, None).t_ms[0])
     if not tracks:
         raise fail("no_tracks", f"no GPX tracks in {SHIPPED}; give some with --track", json)
     for path in (*tracks, *(regions or ())):

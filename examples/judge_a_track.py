@@ -26,8 +26,8 @@ def main(path: Path) -> int:
     """Print what the track measures, what does not count and what it captures."""
     try:
         fixes = read_gpx(path, pace_mps=1.2)
-    except (GpxError, OSError) as error:
-        print(f"{path}: {error}")
+    except GpxError as error:
+        print(f"{error.code}: {error}")
         return 1
     rules = rules_for(CURRENT_RULES)
 

@@ -186,7 +186,7 @@ def _looped_at_ms(
     closed: list[tuple[int, list[int]]] = []
     reasons: set[str] = set()
     left = MAX_COMPARISONS
-    edges = np.diff(track.segment_kept.astype(np.int8), prepend=0, append=0)
+    edges = np.diff(track.segment_joined.astype(np.int8), prepend=0, append=0)
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         along_m = np.concatenate([[0.0], np.cumsum(track.segment_distance_m[begin:end])])

@@ -171,10 +171,10 @@ def fact_vectors() -> dict[str, Any]:
     cancel = encode_payload(fact_bodies()["a walk is given up"])
     broken = {
         "unknown type": ("walk.fly", "{}", None),
-        "field missing": ("walk.cancel", '{{"walk_id":"{}"}}'.format(WALK), None),
+        "field missing": ("walk.cancel", f'{{"walk_id":"{WALK}"}}', None),
         "field too many": ("walk.cancel", cancel[:-1] + ',"x":1}', None),
         "id in capitals": ("walk.cancel", cancel.replace("aa", "AA"), None),
-        "time below 0": ("walk.cancel", '{{"walk_id":"{}","at_ms":-1}}'.format(WALK), None),
+        "time below 0": ("walk.cancel", f'{{"walk_id":"{WALK}","at_ms":-1}}', None),
         "hash of other spacing": ("walk.cancel", cancel + " ", fact_hash("walk.cancel", cancel)),
         "hash of another type": ("walk.cancel", cancel, fact_hash("walk.start", cancel)),
     }
@@ -188,7 +188,7 @@ def fact_vectors() -> dict[str, Any]:
 def cursor_vectors() -> dict[str, Any]:
     """Return the content of cursor-and-checksums.json."""
     docs = [
-        ("walks", WALK, '{{"walk_id":"{}","state":"finished"}}'.format(WALK)),
+        ("walks", WALK, f'{{"walk_id":"{WALK}","state":"finished"}}'),
         ("dogs", DOG, '{"name":"보리"}'),
         ("dogs", OTHER, "{}"),
         ("settings", "language", '{"value":"ko"}'),

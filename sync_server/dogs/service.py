@@ -14,6 +14,7 @@ from sync_server.auth import service as auth
 from sync_server.dogs.breeds import all_breeds
 from sync_server.dogs.schemas import DogChange, DogDoc, NewDog
 from sync_server.dogs.tables import Dog
+from sync_server.media import service as media
 from sync_server.platform import feed
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import FieldError, Problem, not_found
@@ -73,6 +74,7 @@ async def create_dog(tx: Tx, user_no: int, new: NewDog, now_ms: int) -> DogDoc:
     """
     await auth.require_alive(tx, user_no)
     values = _checked({name: getattr(new, name) for name in _FIELDS}, now_ms)
+    await _use_photo(tx, user_no, values.get("photo_key"), now_ms)
     known = await run_one(tx, Dog.select().where(Dog.dog_id == new.dog_id))
     if known is not None:
         return _again(known, user_no, values)
@@ -98,9 +100,11 @@ async def create_dog(tx: Tx, user_no: int, new: NewDog, now_ms: int) -> DogDoc:
 async def change_dog(tx: Tx, user_no: int, dog_id: str, change: DogChange, now_ms: int) -> DogDoc:
     """Change a dog; raise Problem not_found or invalid_input."""
     await auth.require_alive(tx, user_no)
-    await dog_of(tx, user_no, dog_id)
+    before = await dog_of(tx, user_no, dog_id)
     named = {name: getattr(change, name) for name in _FIELDS}
     values = _checked({k: v for k, v in named.items() if v is not msgspec.UNSET}, now_ms)
+    if values.get("photo_key") != before.photo_key:
+        await _use_photo(tx, user_no, values.get("photo_key"), now_ms)
     if values:
         columns: dict[Column | str, Any] = {"changed_ms": now_ms}
         columns.update(values.items())
@@ -162,6 +166,14 @@ def _checked(values: dict[str, Any], now_ms: int) -> dict[str, Any]:
     if checked.get("weight_kg") is not None:
         checked["weight_kg"] = float(checked["weight_kg"])
     return checked
+
+
+async def _use_photo(tx: Tx, user_no: int, key: str | None, now_ms: int) -> None:
+    """Tell the media domain that a photo is in use; only the user's own may be."""
+    if key is not None:
+        if not await media.owned(tx, user_no, [key]):
+            raise _wrong("photo_key", "not one of your uploads")
+        await media.touch(tx, user_no, [key], now_ms)
 
 
 async def _publish(tx: Tx, user_no: int, dog_id: str, now_ms: int) -> DogDoc:

@@ -145,9 +145,7 @@ def check_polyglot(metadata: list[bytes], trailer: bytes) -> None:
         if any(word in lowered for word in _SCRIPTS):
             raise Refused("picture_polyglot", "the picture carries active content")
     rest = trailer.strip(b"\x00\r\n ")
-    by_phone = (
-        rest[:3] == b"\xff\xd8\xff" or rest[4:8] == b"ftyp" or rest[-4:] in (b"SEFT", b"SEFH")
-    )
+    by_phone = rest[:3] == b"\xff\xd8\xff" or b"ftyp" in rest[:8] or rest[-4:] in (b"SEFT", b"SEFH")
     if rest and not by_phone:
         raise Refused("picture_polyglot", "there is something behind the end of the picture")
     if any(word in rest[:4096].lower() for word in _SCRIPTS):

@@ -179,6 +179,9 @@ def as_problem(error: Exception) -> Problem:
             return Problem(code, "" if error.status_code == 404 else error.detail)
     if isinstance(error, msgspec.ValidationError | msgspec.DecodeError):
         return Problem("invalid_input", str(error))
+    if isinstance(error, RecursionError):
+        # msgspec meets a body nested thousands deep; no code of ours recurses.
+        return Problem("invalid_input", "nested too deeply")
     translated = translate_error(error)
     if isinstance(translated, DatabaseError):
         log.warning("database_fault", code=translated.code, kind=type(error).__name__, detail=str(error)[:300])

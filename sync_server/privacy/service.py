@@ -8,10 +8,11 @@ The rule against averaging the jitter away, in two parts:
 2. The centre is not drawn anew each time. Each user has a secret order of all cells (the
    HMAC-SHA256 of user and cell under the server's secret, which `secrets` made), and of the
    centres that `private_zone` can draw for a home the first one in that order is taken. To
-   others that is an even draw; but deleting the home and setting it again gives the same zone,
-   and noise across the edge of cells changes little, because the candidates overlap: at the
-   corner of three cells, the worst place, a user has at most three zones in all, however often
-   the home is set. There is nothing more to average.
+   others that is an even draw; but deleting the home and setting it again gives the same zone.
+   Noise across an edge of cells changes the candidates: where three cells meet, the worst
+   place, there are six sets of them (each cell, and each pair where H3's two readings of
+   "inside" differ), so a user has at most six zones there however often the home is deleted
+   and set, each made of whole res-8 cells. There is nothing finer to average.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from sync_server.platform.context import Platform
 from sync_server.platform.errors import problems
 from sync_server.platform.tokens import CurrentUser
+from sync_server.privacy import service as privacy
 from sync_server.regions import service
 from sync_server.regions.schemas import Level, RegionDetail, RegionList, RegionsAt
 
@@ -40,7 +41,9 @@ async def list_regions(
         return await service.list_regions(tx, level, q, parent, limit, offset)
 
 
-@get("/api/regions/at", summary="The regions of a position", responses=problems())
+@get(
+    "/api/regions/at", summary="The regions of a position", responses=problems("storage_read_only")
+)
 async def regions_at(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
@@ -48,6 +51,8 @@ async def regions_at(
     lng: Longitude,
 ) -> RegionsAt:
     """Answer the regions that hold a position, null for each level that has none."""
+    async with platform.database.transaction() as tx:
+        await privacy.log_use(tx, user.user_no, "map_viewed", "self", platform.clock())
     return await service.regions_at(platform, lat, lng)
 
 

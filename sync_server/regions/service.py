@@ -169,44 +169,48 @@ async def reassign_cells(platform: Platform, progress: Callable[[str, int, int],
 async def _reassign_part(
     platform: Platform, index: RegionIndex | None, after: int
 ) -> tuple[int, int, int]:
-    for attempt in range(_BUSY_TRIES):
-        try:
-            async with platform.database.transaction() as tx:
-                return await _reassign_cells_after(tx, index, after)
-        except DatabaseBusy:
-            # PostgreSQL: a walk held one of the cells and waited for another.
-            if attempt + 1 == _BUSY_TRIES:
-                raise
-            await asyncio.sleep(0.05 * 2**attempt)
-    raise AssertionError("unreachable")
-
-
-async def _reassign_cells_after(
-    tx: Tx, index: RegionIndex | None, after: int
-) -> tuple[int, int, int]:
-    rows = await tx.fetch_tuples(
-        "SELECT cell, province, city, town FROM cell_state WHERE cell > ? ORDER BY cell LIMIT ?",
-        after, CELLS_PER_TRANSACTION,
-    )  # fmt: skip
+    """Do the next cells; return how many there were, how many changed, and the last of them."""
+    async with platform.database.read() as tx:
+        rows = await tx.fetch_tuples(
+            "SELECT cell, province, city, town FROM cell_state WHERE cell > ? "
+            "ORDER BY cell LIMIT ?",
+            after, CELLS_PER_TRANSACTION,
+        )  # fmt: skip
     if not rows:
         return 0, 0, after
     cells = [int(row[0]) for row in rows]
-    if index is None:
-        places = [NOWHERE] * len(cells)
-    else:
-        places = await asyncio.to_thread(places_of, index, cells)
+    # Outside a transaction: a cell lies where it lies, whoever takes it meanwhile.
+    places = (
+        [NOWHERE] * len(cells)
+        if index is None
+        else await asyncio.to_thread(places_of, index, cells)
+    )
     moved = [
-        (cell, place)
+        (*place, cell)
         for cell, place, row in zip(cells, places, rows, strict=True)
         if place != tuple(row[1:])
     ]
     if moved:
-        revision = await tx.revision()
-        await tx.executemany(
-            "UPDATE cell_state SET province = ?, city = ?, town = ?, rev = ? WHERE cell = ?",
-            [(*place, revision, cell) for cell, place in moved],
-        )
+        await _move_cells(platform, moved)
     return len(rows), len(moved), cells[-1]
+
+
+async def _move_cells(platform: Platform, moved: Sequence[tuple[int, int, int, int]]) -> None:
+    for attempt in range(1, _BUSY_TRIES + 1):
+        try:
+            async with platform.database.transaction() as tx:
+                revision = await tx.revision()
+                await tx.executemany(
+                    "UPDATE cell_state SET rev = ?, province = ?, city = ?, town = ? "
+                    "WHERE cell = ?",
+                    [(revision, *row) for row in moved],
+                )
+            return
+        except DatabaseBusy:
+            # PostgreSQL: a walk held one of the cells and waited for another.
+            if attempt == _BUSY_TRIES:
+                raise
+            await asyncio.sleep(0.05 * 2**attempt)
 
 
 async def retally_walks(platform: Platform, progress: Callable[[str, int, int], None]) -> None:

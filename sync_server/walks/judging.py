@@ -21,7 +21,13 @@ from game_engine.board import CaptureEvent, local_day
 from game_engine.judge import Verdict, judge
 from game_engine.rules import Rules, rules_for
 from game_engine.track import Fixes
-from game_engine.trust import LastEnd, TrustContext, fingerprint, is_same_track
+from game_engine.trust import (
+    FINGERPRINT_MIN_COMMON,
+    LastEnd,
+    TrustContext,
+    fingerprint,
+    is_same_track,
+)
 from sync_server.platform import feed, metrics
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
@@ -183,11 +189,13 @@ async def _same_tracks(
         return []
     clause, argument = tx.in_list("s.hash", sketch)
     rows = await tx.fetch_tuples(
-        f"""SELECT DISTINCT s.walk_no, w.ended_ms, w.user_no FROM walk_sketch s
+        f"""SELECT s.walk_no, w.ended_ms, w.user_no FROM walk_sketch s
             JOIN walk w ON w.walk_no = s.walk_no
-            WHERE {clause} AND s.walk_no <> ? AND w.judged_ms IS NOT NULL LIMIT 200""",
+            WHERE {clause} AND s.walk_no <> ? AND w.judged_ms IS NOT NULL
+            GROUP BY s.walk_no, w.ended_ms, w.user_no HAVING COUNT(*) >= ?""",
         argument,
         walk_no,
+        FINGERPRINT_MIN_COMMON,
     )
     found: list[tuple[int, int, int]] = []
     for other_no, ended_ms, user_no in rows:
@@ -296,6 +304,8 @@ async def tally_again(platform: Platform, tx: Tx, walk_no: int) -> None:
 async def publish(tx: Tx, walk_no: int, now_ms: int) -> None:
     """Put the walk's document into its owner's feed."""
     row = await tx.fetch_one("SELECT * FROM walk WHERE walk_no = ?", walk_no)
+    if not row["announced"]:
+        return
     await feed.publish(tx, row["user_no"], "walks", row["walk_id"], walk_document(row), now_ms)
 
 

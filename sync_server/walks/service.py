@@ -2,7 +2,8 @@
 
 The state of a walk is a join of what was said about it, so the order of arrival does not matter:
 cancelled wins over everything, several finishes merge to the latest end and the most chunks, and
-a chunk that comes after the finish (from another device) is judged with the rest.
+a chunk that comes after the finish (from another device) is judged with the rest. Even the start may
+come last (after a restore another device can be quicker): until then the walk is not announced.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from edge_sdk.sync.facts import (
 from edge_sdk.sync.hashes import chunk_sha256
 from edge_sdk.sync.packed import unpack
 from game_engine.errors import UnknownRulesVersion
-from game_engine.rules import rules_for
+from game_engine.rules import CURRENT_RULES, rules_for
 from sync_server.platform import feed
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
@@ -50,34 +51,35 @@ async def apply_start(context: FactContext, fact: WalkStart) -> Outcome:
         rules_for(fact.rules_version)
     except UnknownRulesVersion as error:
         raise FactRefused("unknown_rules_version", str(error)) from None
-    row = await _row(tx, fact.walk_id)
-    if row is not None:
-        _mine(row, context.user_no)
+    row = await _known_or_new(context, fact.walk_id, fact.started_at_ms)
+    if row["announced"]:
         return {"walk_id": fact.walk_id, "state": row["state"]}
     await _own_dogs(tx, context.user_no, fact.dog_ids)
-    walk_no = judging.walk_number(fact.walk_id)
     await tx.execute(
-        """INSERT INTO walk (walk_no, walk_id, user_no, client_id, dog_ids, source, state,
-             rules_version, started_ms, created_ms, heard_ms)
-           VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)""",
-        walk_no, fact.walk_id, context.user_no, context.client_id,
-        msgspec.json.encode(fact.dog_ids).decode(), fact.source, fact.rules_version,
-        fact.started_at_ms, context.now_ms, context.now_ms,
+        """UPDATE walk SET client_id = ?, dog_ids = ?, source = ?, rules_version = ?,
+             started_ms = ?, ended_ms = CASE WHEN ended_ms < ? THEN ? ELSE ended_ms END,
+             announced = 1 WHERE walk_no = ?""",
+        context.client_id, msgspec.json.encode(fact.dog_ids).decode(), fact.source,
+        fact.rules_version, fact.started_at_ms, fact.started_at_ms, fact.started_at_ms,
+        row["walk_no"],
     )  # fmt: skip
-    await judging.publish(tx, walk_no, context.now_ms)
     await privacy.log_use(tx, context.user_no, "walk_recorded", "self", context.now_ms)
-    return {"walk_id": fact.walk_id, "state": "open"}
+    if row["state"] == "finished":
+        await _judge_if_complete(context, row["walk_no"])
+    else:
+        await judging.publish(tx, row["walk_no"], context.now_ms)
+    return {"walk_id": fact.walk_id, "state": row["state"]}
 
 
 async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
     """`walk.points`: store one chunk of packed fixes."""
     tx = context.tx
-    row = _mine(await _row(tx, fact.walk_id), context.user_no)
-    if row["state"] == "cancelled":
-        return {"walk_id": fact.walk_id, "state": "cancelled"}
     if fact.chunk >= MAX_CHUNKS:
         raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
     packed = _packed(fact)
+    row = await _known_or_new(context, fact.walk_id, context.now_ms)
+    if row["state"] == "cancelled":
+        return {"walk_id": fact.walk_id, "state": "cancelled"}
     known = await tx.fetch_value(
         "SELECT sha256 FROM walk_chunk WHERE walk_no = ? AND chunk = ?", row["walk_no"], fact.chunk
     )
@@ -101,11 +103,11 @@ async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
 async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
     """`walk.finish`: merge the end, and judge the walk once all its chunks are here."""
     tx = context.tx
-    row = _mine(await _row(tx, fact.walk_id), context.user_no)
-    if row["state"] == "cancelled":
-        return {"walk_id": fact.walk_id, "state": "cancelled"}
     if fact.chunks > MAX_CHUNKS:
         raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
+    row = await _known_or_new(context, fact.walk_id, fact.ended_at_ms)
+    if row["state"] == "cancelled":
+        return {"walk_id": fact.walk_id, "state": "cancelled"}
     ended_ms = max(fact.ended_at_ms, row["started_ms"], row["ended_ms"] or 0)
     first_ms = context.now_ms
     if row["state"] == "finished" or (
@@ -126,7 +128,7 @@ async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
 async def apply_cancel(context: FactContext, fact: WalkCancel) -> Outcome:
     """`walk.cancel`: the walk shall not count, whatever else is said of it."""
     tx = context.tx
-    row = _mine(await _row(tx, fact.walk_id), context.user_no)
+    row = await _known_or_new(context, fact.walk_id, fact.at_ms)
     if row["state"] != "cancelled":
         await tx.lock(LOCK_USER_WALKS, [context.user_no])
         await tx.execute(
@@ -205,7 +207,7 @@ async def list_walks(
 ) -> list[WalkDoc]:
     """Return the user's walks, newest first, cancelled ones left out."""
     rows = await tx.fetch_all(
-        """SELECT * FROM walk WHERE user_no = ? AND state <> 'cancelled' AND started_ms < ?
+        """SELECT * FROM walk WHERE user_no = ? AND announced = 1 AND state <> 'cancelled' AND started_ms < ?
            ORDER BY started_ms DESC, walk_no DESC LIMIT ?""",
         user_no, 2**62 if before_ms is None else before_ms, limit,
     )  # fmt: skip
@@ -215,7 +217,8 @@ async def list_walks(
 async def open_walks(tx: Tx, user_no: int) -> list[WalkDoc]:
     """Return the user's open walks, on whatever device, newest first."""
     rows = await tx.fetch_all(
-        "SELECT * FROM walk WHERE user_no = ? AND state = 'open' ORDER BY started_ms DESC LIMIT 20",
+        "SELECT * FROM walk WHERE user_no = ? AND state = 'open' AND announced = 1 "
+        "ORDER BY started_ms DESC LIMIT 20",
         user_no,
     )
     return [walk_document(row) for row in rows]
@@ -237,7 +240,8 @@ async def sweep(platform: Platform, now_ms: int) -> None:
     """
     async with platform.database.read() as tx:
         rows = await tx.fetch_all(
-            "SELECT walk_no FROM walk WHERE state = 'open' AND heard_ms < ? LIMIT 50",
+            "SELECT walk_no FROM walk WHERE state = 'open' AND announced = 1 AND heard_ms < ? "
+            "LIMIT 50",
             now_ms - ABANDONED_MS,
         )
     for row in rows:
@@ -291,8 +295,8 @@ async def _abandon(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> Non
 
 async def _judge_if_complete(context: FactContext, walk_no: int) -> bool:
     tx = context.tx
-    chunks = await tx.fetch_value("SELECT chunks FROM walk WHERE walk_no = ?", walk_no)
-    if chunks is not None and await _stored_chunks(tx, walk_no) < chunks:
+    row = await tx.fetch_one("SELECT chunks, announced FROM walk WHERE walk_no = ?", walk_no)
+    if not row["announced"] or await _stored_chunks(tx, walk_no) < row["chunks"]:
         await judging.publish(tx, walk_no, context.now_ms)
         return False
     await tx.lock(LOCK_USER_WALKS, [context.user_no])
@@ -325,6 +329,22 @@ def _packed(fact: WalkPoints) -> bytes:
 
 async def _row(tx: Tx, walk_id: str) -> Any:
     return await tx.fetch_one(f"SELECT * FROM walk WHERE walk_id = ?{tx.for_update}", walk_id)
+
+
+async def _known_or_new(context: FactContext, walk_id: str, at_ms: int) -> Any:
+    """Return the user's walk, making an unannounced one for an id that nobody has used."""
+    tx = context.tx
+    row = await _row(tx, walk_id)
+    if row is not None:
+        return _mine(row, context.user_no)
+    await tx.execute(
+        """INSERT INTO walk (walk_no, walk_id, user_no, client_id, dog_ids, source, state,
+             rules_version, started_ms, created_ms, heard_ms, announced)
+           VALUES (?, ?, ?, ?, '[]', 'live', 'open', ?, ?, ?, ?, 0)""",
+        judging.walk_number(walk_id), walk_id, context.user_no, context.client_id, CURRENT_RULES,
+        at_ms, context.now_ms, context.now_ms,
+    )  # fmt: skip
+    return await _row(tx, walk_id)
 
 
 def _mine(row: Any, user_no: int) -> Any:

@@ -36,6 +36,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "phone.sqlite"
 
 
+def run(code: str, path: Path) -> str:
+    """Run code in another process and return what it prints."""
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+
+
 async def fill(path: Path, facts: int = 50) -> None:
     async with await LocalStore.open(path) as store:
         for _ in range(facts):
@@ -75,10 +81,7 @@ async def test_a_second_opener_gets_a_clear_error(path: Path) -> None:
             "try: asyncio.run(edge_sdk.LocalStore.open(sys.argv[1]))\n"
             "except edge_sdk.StoreInUse: print('in use')"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.stdout == "in use\n"
+        assert run(code, path) == "in use\n"
     async with await LocalStore.open(path):
         pass
 
@@ -89,11 +92,13 @@ async def test_a_full_disk_is_an_error_that_passes(path: Path) -> None:
             row = await tx.row("PRAGMA page_count")
             assert row is not None
             await tx.rows(f"PRAGMA max_page_count = {int(row[0]) + 20}")
-        written = 0
-        with pytest.raises(StoreFull):
-            while True:
+        written, full = 0, False
+        while not full:
+            try:
                 await store.set_diary(uuid7(), None, "2026-11-21", "text", "x" * 5_000, NOW)
                 written += 1
+            except StoreFull:
+                full = True
         with pytest.raises(StoreFull):
             await store.set_diary(uuid7(), None, "2026-11-21", "text", "x" * 50_000, NOW)
         assert len(await store.facts()) == written > 0
@@ -104,7 +109,7 @@ async def test_a_full_disk_is_an_error_that_passes(path: Path) -> None:
 
 async def test_an_error_inside_a_transaction_undoes_all_of_it(path: Path) -> None:
     async with await LocalStore.open(path) as store:
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012
             async with store.transaction() as tx:
                 await tx.execute("INSERT INTO meta VALUES ('a', 'b')")
                 raise ZeroDivisionError
@@ -142,10 +147,7 @@ async def test_a_read_only_place_is_a_clear_error(tmp_path: Path, what: str) -> 
     )
     for folder in list(tmp_path.parents)[:-2]:
         folder.chmod(folder.stat().st_mode | 0o055)
-    done = subprocess.run(
-        [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.stdout == "store_read_only\n", done.stderr
+    assert run(code, path) == "store_read_only\n"
     if what == "file":
         async with await LocalStore.open(path) as store:
             assert len(await store.facts()) == 3

@@ -21,9 +21,8 @@ from game_engine.cells import classify
 from sync_server.platform.context import Platform
 from sync_server.regions import importer, service
 from sync_server.regions.importer import RegionImportRefused
-from tests.support.app import Server
+from tests.support.app import Server, running
 from tests.support.board_rows import add_walkers, capture
-from tests.support.same_loop import running_here
 
 pytestmark = pytest.mark.anyio
 CITY_HALL = (37.5665, 126.9780)
@@ -32,7 +31,7 @@ EAST_SEA = (37.5, 131.0)
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path / "data", sweep_s="3600") as server:
+    async with running(database_url, tmp_path / "data", sweep_s="3600") as server:
         yield server
 
 
@@ -82,6 +81,8 @@ async def test_korea_has_17_provinces_and_250_municipalities(
     assert found["city"]["parent_id"] == found["province"]["region_id"]
     assert found["city"]["attribution"] == "통계청"
     assert found["town"] is None
+    async with server.platform.database.read() as tx:
+        assert await tx.fetch_value("SELECT uses FROM location_use") == 1
 
     cell = cell_at(*CITY_HALL)
     places = await service.regions_of_cells(server.platform, [cell, cell_at(*EAST_SEA)])
@@ -251,55 +252,52 @@ async def test_a_parent_is_found_by_place_when_the_code_points_elsewhere(
     assert rows["nowhere"][5] == 0
 
 
+ONE = {"code": "11", "name": "x"}
+TWO = {"code": "11", "name": "y"}
+LINE = Polygon([(0, 0), (1, 1), (0, 0)]).__geo_interface__
 HOSTILE = {
     "html": ("<html><body>404</body></html>", "unreadable"),
-    "truncated": (collection(({"code": "11", "name": "x"}, square(0, 0)))[:-20], "unreadable"),
+    "truncated": (collection((ONE, square(0, 0)))[:-20], "unreadable"),
     "vrt": ("<OGRVRTDataSource><SrcDataSource>/etc/passwd</SrcDataSource>", "unreadable"),
     "empty": ("", "unreadable"),
     "list": ("[1, 2]", "unreadable"),
     "one_feature": (json.dumps({"type": "Feature"}), "unreadable"),
     "no_features": (collection(), "no_features"),
     "nan": (
-        collection(({"code": "11", "name": "x"}, square(0, 0))).replace("1.0", "NaN", 1),
+        collection((ONE, square(0, 0))).replace("1.0", "NaN", 1),
         "unreadable",
     ),
-    "huge": (collection(({"code": "11", "name": "x"}, square(1e300, 0))), "coordinates"),
+    "huge": (collection((ONE, square(1e300, 0))), "coordinates"),
     "metres": (
-        collection(({"code": "11", "name": "x"}, square(953_000, 1_952_000))),
+        collection((ONE, square(953_000, 1_952_000))),
         "coordinates",
     ),
     "no_code_field": (collection(({"id": "11", "name": "x"}, square(0, 0))), "code_field"),
     "no_name_field": (collection(({"code": "11"}, square(0, 0))), "name_field"),
     "a_missing_code": (
-        collection(
-            ({"code": "11", "name": "x"}, square(0, 0)), ({"code": None, "name": "y"}, square(2, 2))
-        ),
+        collection((ONE, square(0, 0)), ({"code": None, "name": "y"}, square(2, 2))),
         "no_code",
     ),
     "an_empty_name": (collection(({"code": "11", "name": " "}, square(0, 0))), "no_name"),
     "a_code_twice": (
-        collection(
-            ({"code": "11", "name": "x"}, square(0, 0)), ({"code": "11", "name": "y"}, square(2, 2))
-        ),
+        collection((ONE, square(0, 0)), (TWO, square(2, 2))),
         "double_code",
     ),
     "unknown_level": (collection(({"code": "1101", "name": "x"}, square(0, 0))), "level"),
     "two_levels": (
         collection(
-            ({"code": "11", "name": "x"}, square(0, 0)),
+            (ONE, square(0, 0)),
             ({"code": "11010", "name": "y"}, square(2, 2)),
         ),
         "level",
     ),
     "points": (
-        collection(({"code": "11", "name": "x"}, Point(1, 1).__geo_interface__)),
+        collection((ONE, Point(1, 1).__geo_interface__)),
         "not_polygons",
     ),
-    "null_geometry": (collection(({"code": "11", "name": "x"}, None)), "no_geometry"),
+    "null_geometry": (collection((ONE, None)), "no_geometry"),
     "no_area": (
-        collection(
-            ({"code": "11", "name": "x"}, Polygon([(0, 0), (1, 1), (0, 0)]).__geo_interface__)
-        ),
+        collection((ONE, LINE)),
         "no_geometry",
     ),
 }
@@ -308,7 +306,7 @@ HOSTILE = {
 @pytest.fixture
 async def sqlite_server(tmp_path: Path) -> AsyncIterator[Server]:
     url = f"sqlite:///{tmp_path / 'hostile.sqlite'}"
-    async with running_here(url, tmp_path / "data", sweep_s="3600") as server:
+    async with running(url, tmp_path / "data", sweep_s="3600") as server:
         yield server
 
 

@@ -1,0 +1,506 @@
+"""The proof of the protocol: random histories with faults, and then everything must agree.
+
+A history is a few phones of two users that record, edit and sync while requests and answers are
+lost, doubled, late and reordered, phones die between two writes, clocks are wrong, disks are full,
+the server is killed with -9 or restored from a backup. After healing: every fact applied exactly
+once, all devices of a user equal, checksums equal, the board equal to the fold of all walks.
+
+`DAENGDONG_HISTORIES` sets how many histories a database gets (300; `nox -s faults` takes 2,000).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from edge_sdk.errors import (
+    ChecksumMismatch,
+    NoOpenWalk,
+    ServerUnavailable,
+    StoreFull,
+    SyncError,
+    UnknownWalk,
+)
+from edge_sdk.ids import uuid7
+from edge_sdk.sync.facts import decode_payload
+from edge_sdk.sync.messages import Tokens
+from game_engine.board import NOBODY
+from game_engine.track import Fixes
+from sync_server.platform.database import Database
+from sync_server.platform.feed import COLLECTIONS
+from tests.faults.devices import Device, Killed
+from tests.faults.oracle import expected_board, expected_fields, gather
+from tests.support.postgres import Postgres
+from tests.support.process import ServerProcess
+from tests.support.walks import straight
+
+T = TypeVar("T")
+HISTORIES = int(os.environ.get("DAENGDONG_HISTORIES", "300"))
+HOUR_MS = 3_600_000
+FAULTS = ("none", "request lost", "answer lost", "doubled", "copied", "held back")
+devices = st.sampled_from(["a1", "a2", "b1"])
+_histories = itertools.count()
+
+
+class Bench:
+    """The server and database that all histories of one engine share."""
+
+    def __init__(self, url: str, folder: Path, postgres: Postgres | None) -> None:
+        self.server = ServerProcess(folder, url)
+        self.postgres = postgres
+        self.folder = folder
+        self.loop = asyncio.new_event_loop()
+        self.counts: dict[str, int] = {}
+        self.server.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def note(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    # The database as files and backups --------------------------------------------------
+    @property
+    def file(self) -> Path:
+        return Path(self.server.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def name(self) -> str:
+        return self.server.database_url.rsplit("/", 1)[-1]
+
+    def back_up(self) -> None:
+        if self.postgres is None:
+            with sqlite3.connect(self.file) as live, sqlite3.connect(f"{self.file}.bak") as copy:
+                live.backup(copy)
+            return
+        self.server.kill()
+        self._close_postgres_sessions()
+        self.postgres.sql(f'DROP DATABASE IF EXISTS "{self.name}_bak"')
+        self.postgres.sql(f'CREATE DATABASE "{self.name}_bak" TEMPLATE "{self.name}"')
+        self.server.start()
+
+    def restore(self) -> None:
+        self.server.kill()
+        if self.postgres is None:
+            for tail in ("-wal", "-shm"):
+                Path(f"{self.file}{tail}").unlink(missing_ok=True)
+            shutil.copy(f"{self.file}.bak", self.file)
+        else:
+            self._close_postgres_sessions()
+            self.postgres.sql(f'DROP DATABASE "{self.name}"')
+            self.postgres.sql(f'CREATE DATABASE "{self.name}" TEMPLATE "{self.name}_bak"')
+        self.server.run("db", "restored")
+        self.server.start()
+
+    def _close_postgres_sessions(self) -> None:
+        assert self.postgres is not None
+        self.postgres.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname IN ('{self.name}', '{self.name}_bak')"
+        )
+
+    # A full disk under the server --------------------------------------------------------
+    def fill_disk(self) -> None:
+        if self.postgres is None:
+            wal = Path(f"{self.file}-wal")
+            self.server.limit_files_to(wal.stat().st_size if wal.exists() else 4096)
+            return
+        self.postgres.sql(
+            "CREATE OR REPLACE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$; "
+            "CREATE OR REPLACE TRIGGER disk_full BEFORE INSERT ON sync_fact "
+            "FOR EACH STATEMENT EXECUTE FUNCTION disk_full()",
+            self.name,
+        )
+
+    def free_disk(self) -> None:
+        if self.postgres is None:
+            self.server.limit_files_to(None)
+        else:
+            self.postgres.sql("DROP TRIGGER disk_full ON sync_fact", self.name)
+
+    def close(self) -> None:
+        self.server.kill()
+        self.loop.close()
+
+
+class Histories(RuleBasedStateMachine):
+    """One history; `bench` is set by the test."""
+
+    bench: Bench
+
+    @initialize(disaster=st.sampled_from(["none"] * 7 + ["kill"] * 2 + ["restore"]))
+    def begin(self, disaster: str) -> None:
+        self.disaster = disaster
+        self.backed_up = False
+        self.number = next(_histories)
+        # A neighbourhood of its own, so that the board can be compared cell by cell.
+        self.origin = (34.0 + self.number % 100 * 0.03, 126.5 + self.number // 100 * 0.04)
+        base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+        self.folder = Path(tempfile.mkdtemp(prefix="daengdong-history-", dir=base))
+        self.devices: dict[str, Device] = {}
+        self.scripts: dict[str, Fixes] = {}
+        self.entries = [uuid7(), uuid7()]
+        self.begun_ms = time.time_ns() // 1_000_000
+        self.bench.run(self._sign_up())
+
+    async def _sign_up(self) -> None:
+        for name in ("a1", "a2", "b1"):
+            path = self.folder / f"{name}.sqlite"
+            self.devices[name] = Device(name, path, self.bench.server.address)
+            await self.devices[name].open()
+        first, second, other = self.devices.values()
+        self.users = {"a": await first.client.sign_in_guest("a1")}
+        self.users["b"] = await other.client.sign_in_guest("b1")
+        async with httpx.AsyncClient(base_url=self.bench.server.address) as plain:
+            answer = await plain.post(
+                "/api/auth/guest",
+                json={
+                    "client_id": second.store.client_id,
+                    "device_name": "a2",
+                    "user_id": self.users["a"],
+                    "guest_secret": await first.store.get_meta("guest_secret"),
+                },
+            )
+        assert answer.status_code == 201, answer.text
+        await second.client.keep_tokens(msgspec.json.decode(answer.content, type=Tokens), "a2")
+        consent = msgspec.json.encode({"kind": "location", "granted": True, "version": "1"})
+        for device in (first, other):
+            await device.client.session.send("PUT", "/api/consents", body=consent)
+
+    # What people do ----------------------------------------------------------------------
+    @rule(name=devices, street=st.integers(0, 3), hours=st.integers(1, 60))
+    def start_walk(self, name: str, street: int, hours: int) -> None:
+        device = self.devices[name]
+        started_ms = self.begun_ms - hours * HOUR_MS + device.skew_ms
+        lat, lng = self.origin[0] + street % 2 * 0.0007, self.origin[1]
+        fixes = straight(started_ms, (lat, lng), metres=140 + 40 * street,
+                         seed=len(self.scripts) + 10 * self.number, east=street < 2)  # fmt: skip
+
+        async def work() -> None:
+            walk_id = await device.recorder.start([], started_ms, supersede=True)
+            self.scripts[walk_id] = fixes
+
+        self._do(device, work())
+
+    @rule(name=devices, part=st.sampled_from([0.3, 0.6, 1.0, 1.0]), seal=st.booleans())
+    def walk_on(self, name: str, part: float, seal: bool) -> None:
+        device = self.devices[name]
+
+        async def work() -> None:
+            walk = await device.recorder.current()
+            if walk is None or walk.walk_id not in self.scripts:
+                return
+            script = self.scripts[walk.walk_id]
+            have = len(await device.recorder.track(walk.walk_id))
+            await device.recorder.replay(script.take(slice(have, int(part * len(script)))))
+            if seal:
+                await device.recorder.seal()
+
+        self._do(device, work())
+
+    @rule(name=devices)
+    def finish_walk(self, name: str) -> None:
+        device = self.devices[name]
+
+        async def work() -> None:
+            walk = await device.recorder.current()
+            if walk is not None:
+                fixes = await device.recorder.track(walk.walk_id)
+                end_ms = int(fixes.t_ms[-1]) if len(fixes) else walk.started_ms
+                await device.recorder.finish(end_ms)
+
+        self._do(device, work())
+
+    @rule(name=devices)
+    def cancel_walk(self, name: str) -> None:
+        device = self.devices[name]
+        self._do(device, device.recorder.cancel(device.now_ms()))
+
+    @rule(name=devices)
+    def leave_it_lying(self, name: str) -> None:
+        """Look at the phone much later: a walk without movement has ended by itself."""
+        device = self.devices[name]
+        self._do(device, device.recorder.tick(device.now_ms()))
+
+    @rule(name=devices, finish=st.booleans())
+    def close_the_other_devices_walk(self, name: str, finish: bool) -> None:
+        device = self.devices[name]
+
+        async def work() -> None:
+            others = await device.recorder.other_open_walks()
+            for walk in others[:1]:
+                if finish:
+                    await device.recorder.finish_other(walk.walk_id, device.now_ms())
+                else:
+                    await device.recorder.cancel_other(walk.walk_id, device.now_ms())
+
+        self._do(device, work())
+
+    @rule(name=devices, entry=st.integers(0, 1), text=st.text(max_size=8),
+          field=st.sampled_from(["text", "title"]))  # fmt: skip
+    def write_diary(self, name: str, entry: int, text: str, field: str) -> None:
+        device = self.devices[name]
+        # Each user has entries of their own.
+        entry_id = self.entries[entry] if name != "b1" else self.entries[entry][:-1] + "f"
+        value = text.replace("\x00", "")
+        work = device.store.set_diary(entry_id, None, "2026-11-18", field, value, device.now_ms())
+        self._do(device, work)
+
+    @rule(name=devices, value=st.integers(0, 9))
+    def change_setting(self, name: str, value: int) -> None:
+        device = self.devices[name]
+        self._do(device, device.store.set_setting("theme", f"{value}", device.now_ms()))
+
+    # Sync and what goes wrong --------------------------------------------------------------
+    @rule(name=devices, faults=st.lists(st.sampled_from(FAULTS), max_size=3))
+    def sync(self, name: str, faults: list[str]) -> None:
+        device = self.devices[name]
+        device.network.faults = list(faults)
+        for fault in faults:
+            self.bench.note(fault)
+        self._do(device, device.client.sync())
+        device.network.faults = []
+
+    @rule(name=devices)
+    def a_late_request_arrives(self, name: str) -> None:
+        if self.devices[name].network.held:
+            self.bench.note("delivered late")
+        self.bench.run(self.devices[name].network.deliver())
+
+    @rule(name=devices, statement=st.integers(0, 30))
+    def the_phone_will_die(self, name: str, statement: int) -> None:
+        self.bench.run(self.devices[name].revive())
+        self.devices[name].die_before(statement)
+
+    @rule(name=devices, minutes=st.sampled_from([-90, -3, 3, 120]))
+    def the_clock_is_wrong(self, name: str, minutes: int) -> None:
+        self.bench.note("clock skew")
+        self.devices[name].skew_ms = minutes * 60_000
+
+    @rule(name=devices)
+    def the_phones_disk_is_full(self, name: str) -> None:
+        device = self.devices[name]
+        self.bench.note("phone disk full")
+
+        async def work() -> None:
+            await device.revive()
+            await device.fill_disk()
+            try:
+                for _ in range(30):
+                    await device.store.set_setting("filler", "x" * 500, device.now_ms())
+                raise AssertionError("the disk was not full")
+            except StoreFull:
+                pass
+            finally:
+                await device.free_disk()
+
+        self.bench.run(work())
+
+    @rule(name=devices)
+    def the_servers_disk_is_full(self, name: str) -> None:
+        self.bench.note("server disk full")
+        device = self.devices[name]
+        self.bench.fill_disk()
+        try:
+            self._do(device, device.client.push())
+        finally:
+            self.bench.free_disk()
+
+    @precondition(lambda self: self.disaster == "kill")
+    @rule(name=devices, delay_ms=st.integers(0, 25))
+    def the_server_is_killed_while_syncing(self, name: str, delay_ms: int) -> None:
+        self.disaster = "none"
+        self.bench.note("server killed -9")
+        device = self.devices[name]
+
+        async def work() -> None:
+            syncing = asyncio.create_task(device.client.sync())
+            await asyncio.sleep(delay_ms / 1000)
+            self.bench.server.kill()
+            try:
+                await syncing
+            except SyncError:
+                pass
+
+        self._do(device, work())
+        self.bench.server.start()
+
+    @precondition(lambda self: self.disaster == "restore" and not self.backed_up)
+    @rule()
+    def the_operator_makes_a_backup(self) -> None:
+        self.bench.back_up()
+        self.backed_up = True
+
+    @precondition(lambda self: self.disaster == "restore" and self.backed_up)
+    @rule()
+    def the_operator_restores_the_backup(self) -> None:
+        self.bench.note("server restored")
+        self.bench.restore()
+        self.disaster = "none"
+
+    # ---------------------------------------------------------------------------------------
+    def _do(self, device: Device, work: Coroutine[Any, Any, Any]) -> None:
+        """Run what a person does; a phone that dies on the way is started again."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Killed:
+                self.bench.note("phone killed")
+            except (NoOpenWalk, UnknownWalk, ServerUnavailable):
+                pass
+            except SyncError as error:
+                if isinstance(error, ChecksumMismatch):
+                    raise
+            finally:
+                await device.revive()
+
+        self.bench.run(guarded())
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "devices"):
+                self.bench.run(self._heal_and_check())
+        finally:
+            for device in getattr(self, "devices", {}).values():
+                self.bench.run(device.close())
+            shutil.rmtree(getattr(self, "folder", "/nonexistent"), ignore_errors=True)
+
+    async def _heal_and_check(self) -> None:
+        for device in self.devices.values():
+            await device.revive()
+            device.network.faults = []
+            while device.network.held:
+                await device.network.deliver()
+        for _ in range(3):
+            for device in self.devices.values():
+                await device.client.sync()
+        bodies: dict[str, list[Any]] = {"a": [], "b": []}
+        for name, device in self.devices.items():
+            state = await device.store.log_state()
+            assert state.last_seq == state.acked_seq, (name, state)
+            for logged in await device.store.facts():
+                assert logged.result is not None, (name, logged.fact)
+                assert logged.result.status == "applied", (name, logged.fact, logged.result)
+                bodies[name[0]].append(decode_payload(logged.fact.type, logged.fact.payload))
+        for collection in COLLECTIONS:
+            rows = await self.devices["a1"].store.rows(collection)
+            assert rows == await self.devices["a2"].store.rows(collection), collection
+        database = Database(self.bench.server.database_url)
+        await database.open()
+        try:
+            await self._check_server(database, bodies)
+        finally:
+            await database.close()
+
+    async def _check_server(self, database: Database, bodies: dict[str, list[Any]]) -> None:
+        async with database.read() as tx:
+            numbers = {
+                key: await tx.fetch_value(
+                    "SELECT user_no FROM app_user WHERE user_id = ?", user_id
+                )
+                for key, user_id in self.users.items()
+            }
+            for device in self.devices.values():
+                state = await device.store.log_state()
+                row = await tx.fetch_one(
+                    """SELECT c.last_seq, COUNT(f.seq) AS facts, MAX(f.seq) AS top
+                       FROM sync_client c LEFT JOIN sync_fact f ON f.client_no = c.client_no
+                       WHERE c.client_id = ? GROUP BY c.last_seq""",
+                    device.store.client_id,
+                )
+                counted = (row["last_seq"], row["facts"], row["top"] or 0)
+                assert counted == (state.last_seq,) * 3, device.name
+            walks = gather({numbers[key]: facts for key, facts in bodies.items()})
+            stored = {
+                row["walk_id"]: row
+                for number in numbers.values()
+                for row in await tx.fetch_all("SELECT * FROM walk WHERE user_no = ?", number)
+            }
+            assert stored.keys() == walks.keys()
+            arrivals = {walk_id: row["first_finish_ms"] for walk_id, row in stored.items()}
+            board, counted_walks = expected_board(walks, arrivals)
+            for walk_id, walk in walks.items():
+                state = "cancelled" if walk.cancelled else "finished" if walk.finishes else "open"
+                assert stored[walk_id]["state"] == state, walk_id
+                if walk.counts_as_done:
+                    assert bool(stored[walk_id]["counts"]) == counted_walks[walk_id], walk_id
+            for number in numbers.values():
+                rows = await tx.fetch_tuples(
+                    "SELECT cell FROM capture WHERE user_no = ?", number
+                )
+                assert {row[0] for row in rows} <= board.keys()
+            clause, argument = tx.in_list("cell", board)
+            rows = await tx.fetch_tuples(
+                f"""SELECT cell, owner, strength, visited_ms, taken_ms, strengthened_day,
+                      prev_owner, last_at_ms, last_walk_no FROM cell_state WHERE {clause}""",
+                argument,
+            )
+            assert {row[0]: tuple(row) for row in rows} == {
+                cell: tuple(state) for cell, state in board.items()
+            }
+            held = await tx.fetch_value(
+                "SELECT COUNT(*) FROM cell_state WHERE owner IN (?, ?)",
+                numbers["a"], numbers["b"],
+            )  # fmt: skip
+            assert held == sum(state.owner != NOBODY for state in board.values())
+        for key, name in (("a", "a1"), ("b", "b1")):
+            await self._check_fields(self.devices[name], bodies[key])
+
+    async def _check_fields(self, device: Device, bodies: list[Any]) -> None:
+        diary = await device.store.rows("diary")
+        chosen = await device.store.rows("settings")
+        for (entry_id, field), value in expected_fields(bodies).items():
+            if entry_id:
+                assert diary[entry_id][field] == value, (entry_id, field)
+            else:
+                assert chosen[field]["value"] == value, field
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    server: Postgres | None = None
+    url = f"sqlite:///{tmp_path / 'histories.sqlite'}"
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        url = server.url(f"histories_{os.getpid()}")
+    shared = Bench(url, tmp_path, server)
+    yield shared
+    shared.close()
+
+
+@pytest.mark.slow
+def test_after_any_history_everybody_agrees(bench: Bench) -> None:
+    machine = type("BoundHistories", (Histories,), {"bench": bench})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=HISTORIES, stateful_step_count=16, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck), print_blob=True,
+            phases=(Phase.generate, Phase.shrink),
+        ),
+    )  # fmt: skip
+    print("faults met:", dict(sorted(bench.counts.items())))
+    assert set(FAULTS[1:]) <= bench.counts.keys() or HISTORIES < 50
