@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -100,7 +101,7 @@ def main() -> int:
         live = asyncio.run(add_one_by_one(hour, folder))
     chunk = hour.take(slice(0, 600))
     packed = pack(chunk)
-    result = {
+    result: dict[str, Any] = {
         "fixes": len(hour),
         "push_body_bytes": {kind: max(found) for kind, found in sizes.items()},
         "goal_bytes": GOAL_BYTES,

@@ -37,6 +37,7 @@ from game_engine.rules import CURRENT_RULES
 
 START_S = 30.0
 HOURS_BETWEEN = 1.0
+KILL_AFTER_BYTES = 60_000
 MEASURES = ("cells_held", "area_held", "new_captures", "distance", "walking_time", "walk_days")
 PEOPLE = (
     ("하늘", "보리"), ("도윤", "두부"), ("서아", "콩이"), ("지호", "초코"),
@@ -196,15 +197,16 @@ async def _walk(
 
 
 async def _kill_midway(command: Sequence[str], home: Path, fixes: int) -> None:
-    """Start the replay slowly and kill it (-9) once about a third of the fixes are stored."""
+    """Start the replay slowly and kill it (-9) once part of the walk is written."""
+    before = _size(home)
     process = await asyncio.create_subprocess_exec(
-        *command, "--rate", str(max(20, fixes // 3)),
+        *command, "--rate", str(max(20, fixes // 4)),
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 20
-    while process.returncode is None and time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
-        if _size(home) > 0 and time.monotonic() > deadline - 18:
+    deadline = time.monotonic() + START_S
+    while process.returncode is None and _size(home) < before + KILL_AFTER_BYTES:
+        await asyncio.sleep(0.02)
+        if time.monotonic() > deadline:
             break
     if process.returncode is not None:
         raise DemoFailed("the phone that was to be killed was faster than the killer")
@@ -314,12 +316,14 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
 
 async def _ranking(phone: Phone, measure: str) -> Ranking:
     board = await phone.get("/api/rankings/everyone", measure=measure, period="week")
+    # Boards count in whole dm2 and cm; the page shows m2 and m.
+    scale = 100 if board["unit"] in ("dm2", "cm") else 1
     return Ranking(
         scope="everyone", measure=measure, period="week", as_of_ms=board["as_of_ms"],
         rows=tuple(
             RankingRow(
                 rank=row["rank"], user_id=row["user_id"] or "", name=row["display_name"] or "",
-                value=float(row["value"]), share_permille=round(row["share_permyriad"] / 10),
+                value=row["value"] / scale, share_permille=round(row["share_permyriad"] / 10),
             )
             for row in board["rows"]
         ),

@@ -6,6 +6,7 @@ error is `PackedError` and memory stays within a few kilobytes.
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
 import numpy as np
@@ -17,11 +18,16 @@ from game_engine.track import Fixes
 VERSION: Final = 1
 MAX_FIXES: Final = 600
 COLUMN_STEPS: Final = 1
+COLUMNS_DEFLATED: Final = 2
 TIME_LIMIT_MS: Final = 2**47
 """Times are 0 <= t < 2^47 ms (the year 6429), so that every number fits a double exactly."""
 _NEAR: Final = 7
+# The most bytes that a value takes in a column: two escaped varints.
+_VALUE_BYTES: Final = 14
+# Shorter columns never gain by deflate.
+_DEFLATE_MIN: Final = 32
 _VARINT_MAX_BYTES: Final = 10
-# The widest column value, a change of a time step, is below 2^48 either way: 49 bits.
+# The widest column value, a time step less the usual one, is below 2^48 either way: 49 bits.
 _COLUMN_MAX_BYTES: Final = 7
 _INT32: Final = (-(2**31), 2**31 - 1)
 
@@ -37,7 +43,32 @@ _IMPOSSIBLE: Final = ((_DLAT < -_NEAR) | (_DLNG < -_NEAR)) & (_CODES != 0)
 
 
 def pack(fixes: Fixes) -> bytes:
-    """Encode 1 to 600 fixes; raise `PackedError` for another number or a value out of range."""
+    """Encode 1 to 600 fixes; raise `PackedError` for another number or a value out of range.
+
+    Each column is deflated where that is shorter. How well depends on the zlib at hand, so two
+    phones may write different bytes for the same fixes; every reader reads both.
+    """
+    head, columns = _encoded(fixes)
+    head[1] |= COLUMNS_DEFLATED
+    for column in columns:
+        shorter = _deflate(column) if len(column) >= _DEFLATE_MIN else column
+        is_deflated = len(shorter) < len(column)
+        _put_varint(head, 2 * min(len(shorter), len(column)) + is_deflated)
+        head += shorter if is_deflated else column
+    return bytes(head)
+
+
+def pack_plain(fixes: Fixes) -> bytes:
+    """Encode as `pack` does without deflate: the same bytes everywhere."""
+    head, columns = _encoded(fixes)
+    for column in columns:
+        _put_varint(head, len(column))
+        head += column
+    return bytes(head)
+
+
+def _encoded(fixes: Fixes) -> tuple[bytearray, list[bytes]]:
+    """Return the head of a plain chunk and its columns."""
     count = len(fixes)
     if not 1 <= count <= MAX_FIXES:
         raise PackedError(f"a chunk holds 1 to {MAX_FIXES} fixes, not {count}")
@@ -51,8 +82,13 @@ def pack(fixes: Fixes) -> bytes:
     steps = None if fixes.steps is None else fixes.steps.astype(np.int64)
 
     out = bytearray((VERSION, 0 if steps is None else COLUMN_STEPS))
-    for value in (count, int(t_ms[0]), _zigzag(int(lat[0])), _zigzag(int(lng[0]))):
+    delta_ms = np.diff(t_ms)
+    # The lower median: what most steps are, so that the column holds only their differences.
+    step_ms = int(np.sort(delta_ms)[(count - 2) // 2]) if count > 1 else 0
+    for value in (count, int(t_ms[0])):
         _put_varint(out, value)
+    for value in (step_ms, int(lat[0]), int(lng[0])):
+        _put_varint(out, _zigzag(value))
     _put_varint(out, int(accuracy[0]))
     _put_varint(out, int(flags[0]))
     if steps is not None:
@@ -60,7 +96,7 @@ def pack(fixes: Fixes) -> bytes:
 
     position, escapes = _position_columns(np.diff(lat), np.diff(lng))
     columns = [
-        _zero_run_bytes(np.diff(np.diff(t_ms), prepend=0) if count > 1 else np.diff(t_ms)),
+        _zero_run_bytes(delta_ms - step_ms),
         position,
         escapes,
         _zero_run_bytes(np.diff(accuracy)),
@@ -68,23 +104,21 @@ def pack(fixes: Fixes) -> bytes:
     ]
     if steps is not None:
         columns.append(_zero_run_bytes(np.diff(steps)))
-    for column in columns:
-        _put_varint(out, len(column))
-        out += column
-    return bytes(out)
+    return out, columns
 
 
 def unpack(data: bytes, max_fixes: int = MAX_FIXES) -> Fixes:
     """Decode a chunk; raise `PackedError` for anything that `pack` would not have written."""
     if len(data) < 2 or data[0] != VERSION:
         raise PackedError("not a packed chunk of version 1")
-    if data[1] & ~COLUMN_STEPS:
+    if data[1] & ~(COLUMN_STEPS | COLUMNS_DEFLATED):
         raise PackedError(f"unknown columns 0x{data[1]:02x}")
     has_steps = bool(data[1] & COLUMN_STEPS)
     count, at = _take_varint(data, 2)
     if not 1 <= count <= min(max_fixes, MAX_FIXES):
         raise PackedError(f"{count} fixes where 1 to {min(max_fixes, MAX_FIXES)} are taken")
     t0, at = _take_varint(data, at)
+    step, at = _take_varint(data, at)
     lat0, at = _take_varint(data, at)
     lng0, at = _take_varint(data, at)
     accuracy0, at = _take_varint(data, at)
@@ -96,18 +130,25 @@ def unpack(data: bytes, max_fixes: int = MAX_FIXES) -> Fixes:
     columns: list[UInt8] = []
     for _ in range(6 if has_steps else 5):
         length, at = _take_varint(data, at)
+        is_deflated = False
+        if data[1] & COLUMNS_DEFLATED:
+            length, is_deflated = length >> 1, bool(length & 1)
         if length > len(data) - at:
             raise PackedError("a column is longer than the chunk")
-        columns.append(np.frombuffer(data, np.uint8, length, at))
+        if is_deflated:
+            plain = _inflate(data[at : at + length], _VALUE_BYTES * (count - 1))
+            columns.append(np.frombuffer(plain, np.uint8))
+        else:
+            columns.append(np.frombuffer(data, np.uint8, length, at))
         at += length
     if at != len(data):
         raise PackedError(f"{len(data) - at} bytes after the last column")
 
     rest = count - 1
-    if t0 >= TIME_LIMIT_MS:
-        raise PackedError("a time is past the year 6429")
-    delta_ms = _running(0, _zero_run_values(columns[0], rest), -TIME_LIMIT_MS, TIME_LIMIT_MS)
-    t_ms = _running(t0, delta_ms[1:], 0, TIME_LIMIT_MS - 1)
+    if step >= 2 * TIME_LIMIT_MS:
+        raise PackedError("a step of time is out of range")
+    delta_ms = _zero_run_values(columns[0], rest) + _unzigzag(step)
+    t_ms = _running(t0, delta_ms, 0, TIME_LIMIT_MS - 1)
     dlat, dlng = _position_values(columns[1], columns[2], rest)
     return Fixes(
         t_ms=t_ms,
@@ -166,6 +207,30 @@ def _running(first: int, deltas: Int64, low: int, high: int) -> Int64:
     if int(values.min()) < low or int(values.max()) > high:
         raise PackedError("a value is out of range")
     return values
+
+
+def _deflate(column: bytes) -> bytes:
+    """Return raw deflate (RFC 1951); noise gets shorter without looking for repeats."""
+    # No header and no checksum: the chunk has a sha256 of its own.
+    candidates = []
+    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY):
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 8, strategy)
+        candidates.append(packer.compress(column) + packer.flush())
+    return min(candidates, key=len)
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    """Inflate at most `limit` bytes: a bomb is refused after that many."""
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = unpacker.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise PackedError(f"a deflated column is broken: {error}") from None
+    if len(plain) > limit:
+        raise PackedError("a deflated column is longer than its values can be")
+    if not unpacker.eof or unpacker.unused_data:
+        raise PackedError("a deflated column does not end where it should")
+    return plain
 
 
 # --- columns ---------------------------------------------------------------------------------

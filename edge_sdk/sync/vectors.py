@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from base64 import b64encode
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,7 @@ from edge_sdk.sync.facts import (
     type_of,
 )
 from edge_sdk.sync.hashes import chunk_sha256, fact_hash, row_checksum
-from edge_sdk.sync.packed import MAX_FIXES, TIME_LIMIT_MS, pack
+from edge_sdk.sync.packed import MAX_FIXES, TIME_LIMIT_MS, pack, pack_plain
 from game_engine.track import Fixes
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "vectors"
@@ -105,19 +106,39 @@ _HEAD: Final = "0100"
 _INVALID: Final = {
     "nothing": "",
     "other version": "0200010000000000000000000000",
-    "unknown column bit": "0102010000000000000000000000",
+    "unknown column bit": "0104010000000000000000000000",
     "count 0": "01000000000000000000000000000",
     "count 601": _HEAD + "d904" + "00" * 10,
     "varint of 11 bytes": _HEAD + "80" * 10 + "01",
     "varint longer than needed": _HEAD + "8100" + "00" * 10,
-    "column past the end": _HEAD + "02" + "00" * 5 + "7f00",
-    "run of zeros without length": _HEAD + "02" + "00" * 5 + "0100" + "0188" + "00" + "0100" * 2,
-    "run of 0 zeros": _HEAD + "02" + "00" * 5 + "020000",
-    "run longer than the column": _HEAD + "02" + "00" * 5 + "020002",
-    "position byte with one half 0": _HEAD + "02" + "00" * 5 + "020001" + "0180" + "000000",
-    "time past 2^47": _HEAD + "01" + "808080808080" + "20" + "00" * 4 + "00" * 5,
-    "accuracy past 32767": _HEAD + "01" + "00" * 3 + "808002" + "00" + "00" * 5,
+    "column past the end": _HEAD + "02" + "00" * 6 + "7f00",
+    "run of zeros without length": _HEAD + "02" + "00" * 6 + "0100" + "0188" + "00" + "0100" * 2,
+    "run of 0 zeros": _HEAD + "02" + "00" * 6 + "020000",
+    "run longer than the column": _HEAD + "02" + "00" * 6 + "020002",
+    "position byte with one half 0": _HEAD + "02" + "00" * 6 + "020001" + "0180" + "000000",
+    "time past 2^47": _HEAD + "01" + "808080808080" + "20" + "00" * 5 + "00" * 5,
+    "accuracy past 32767": _HEAD + "01" + "00" * 4 + "808002" + "00" + "00" * 5,
 }
+
+
+def _broken_deflate() -> dict[str, bytes]:
+    """Return the named deflated columns that a reader of two fixes must refuse."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = packer.compress(bytes(1_000_000)) + packer.flush()
+    fine = b"\x03\x00"  # an empty deflate stream
+    return {
+        "deflated bomb": bomb,
+        "deflate cut short": bomb[:20],
+        "bytes after the deflate stream": fine + b"\x00",
+        "no deflate at all": b"\xff\xff\xff\xff",
+    }
+
+
+def _deflated_time(column: bytes) -> bytes:
+    """Return a chunk of two fixes with this as its deflated TIME column."""
+    length = 2 * len(column) + 1
+    varint = bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])
+    return bytes.fromhex("010202") + bytes(6) + varint + column + b"\x02\x88" + bytes(3)
 
 
 def packed_vectors() -> dict[str, Any]:
@@ -127,20 +148,27 @@ def packed_vectors() -> dict[str, Any]:
         columns = ("t_ms", "lat_e5", "lng_e5", "accuracy_m", "flags")
         listed = {column: getattr(fixes, column).tolist() for column in columns}
         listed["steps"] = None if fixes.steps is None else fixes.steps.tolist()
-        valid.append({"name": name, "fixes": listed, "hex": pack(fixes).hex()})
-    good = pack(packed_cases()["eight seconds standing"]).hex()
+        hexes = {"hex": pack_plain(fixes).hex(), "deflated_hex": pack(fixes).hex()}
+        valid.append({"name": name, "fixes": listed, **hexes})
+    good = pack_plain(packed_cases()["eight seconds standing"]).hex()
     broken = {
         **{name: text[: len(text) // 2 * 2] for name, text in _INVALID.items()},
         "last byte missing": good[:-2],
         "one byte too many": good + "00",
+        **{name: _deflated_time(column).hex() for name, column in _broken_deflate().items()},
     }
     invalid = [{"name": name, "hex": text} for name, text in broken.items()]
-    return {"format": "packed fixes, version 1", "valid": valid, "invalid": invalid}
+    return {
+        "format": "packed fixes, version 1",
+        "note": "writers: hex is exact; deflated_hex is one of many that a reader must accept",
+        "valid": valid,
+        "invalid": invalid,
+    }
 
 
 def fact_bodies() -> dict[str, Body]:
     """Return the named bodies of the fact vectors."""
-    packed = pack(packed_cases()["worked example of docs/sync-protocol.md"])
+    packed = pack_plain(packed_cases()["worked example of docs/sync-protocol.md"])
     stamp = str(hlc.Hlc(START_MS, 0, CLIENT))
     chunk = b64encode(packed).decode()
     return {

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from sync_server.auth import kakao_sign_in, service, sessions
 from sync_server.auth.schemas import (
@@ -73,7 +72,7 @@ async def clients(
 async def kakao_start(
     request: AnyRequest,
     platform: NamedDependency[Platform],
-    redirect_uri: FromQuery[Annotated[str, Meta(min_length=1, max_length=500)]],
+    redirect_uri: FromQuery[Annotated[str, QueryParameter(min_length=1, max_length=500)]],
 ) -> KakaoStart:
     return await kakao_sign_in.start(platform, redirect_uri, address_of(request))
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from sync_server.dogs import breeds, service
 from sync_server.dogs.schemas import (
@@ -108,7 +107,8 @@ async def delete_dog(
 
 @get("/api/breeds", summary="Breeds, searched by name", responses=problems())
 async def list_breeds(
-    request: Request[Any, Any, Any], q: FromQuery[Annotated[str, Meta(max_length=50)]] = ""
+    request: Request[Any, Any, Any],
+    q: FromQuery[Annotated[str, QueryParameter(max_length=50)]] = "",
 ) -> BreedAnswer:
     english = language_of(request) == "en"
     return BreedAnswer(

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import structlog
 from litestar import Request, Response, get, post, put
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 from msgspec import Meta
 
 from sync_server.media import service
 from sync_server.media.schemas import MediaLink, PhotoDoc, UploadRequest, UploadTicket
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform, provide_user
-from sync_server.platform.errors import Problem, not_found, problems
+from sync_server.platform.errors import Problem, not_found, problem_response, problems
 from sync_server.platform.idempotency import IdempotencyKey, idempotent
+from sync_server.platform.object_store import ObjectStoreFailed
 from sync_server.platform.tokens import CurrentUser
 
+log = structlog.get_logger(__name__)
 Expires = Annotated[int, Meta(ge=0, lt=2**53)]
 Signature = Annotated[str, Meta(min_length=1, max_length=128)]
 _EXTENSIONS = {"image/jpeg": "jpg", "image/webp": "webp"}
 _REFUSALS = ("not_found", "upload_incomplete", "picture_broken")
+
+
+def store_failed(request: Request[Any, Any, Any], error: ObjectStoreFailed) -> Response[Any]:
+    """Answer a fault of the object store: nothing was lost, the client may try again."""
+    text = str(error).lower()
+    full = "no space" in text or "quota" in text or "file too large" in text
+    log.warning("object_store_failed", full=full)
+    problem = Problem("storage_full" if full else "storage_unavailable", retry_after_s=5)
+    return problem_response(request, problem)
+
+
+_STORE_FAULTS: ExceptionHandlersMap = {ObjectStoreFailed: store_failed}
 
 
 @post(
@@ -53,6 +68,7 @@ async def create_upload(
     summary="Send the bytes of an upload (local store)",
     status_code=204,
     responses=problems("not_found", "conflict", "too_large"),
+    exception_handlers=_STORE_FAULTS,
 )
 async def put_content(
     platform: NamedDependency[Platform],
@@ -78,6 +94,7 @@ async def put_content(
     summary="Check and store an upload",
     status_code=200,
     responses=problems(*_REFUSALS),
+    exception_handlers=_STORE_FAULTS,
 )
 async def complete_upload(
     platform: NamedDependency[Platform],
@@ -94,6 +111,7 @@ async def complete_upload(
     "/api/media/{key:str}",
     summary="A stored picture",
     media_type="image/jpeg",
+    exception_handlers=_STORE_FAULTS,
     responses={
         **problems("not_found"),
         304: ResponseSpec(None, generate_examples=False, description="Not changed"),

@@ -77,6 +77,7 @@ TITLES: Mapping[str, tuple[int, str, str]] = {
     "database_unavailable": (503, "잠시 후 다시 시도해 주세요", "Try again in a moment"),
     "database_busy": (503, "잠시 후 다시 시도해 주세요", "Try again in a moment"),
     "not_configured": (503, "설정되지 않은 기능이에요", "Not set up on this server"),
+    "storage_unavailable": (503, "잠시 후 다시 시도해 주세요", "Try again in a moment"),
     "storage_full": (507, "서버 저장 공간이 부족해요", "The server has no space left"),
     "storage_read_only": (503, "서버가 점검 중이에요", "The server takes no writes now"),
 }

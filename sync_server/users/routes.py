@@ -95,9 +95,7 @@ async def change_consent(
 ) -> ConsentStates:
     async with platform.database.transaction() as tx:
         await _take_write(platform, tx, user)
-        return ConsentStates(
-            await service.change_consent(tx, user.user_no, data, platform.clock())
-        )
+        return ConsentStates(await service.change_consent(tx, user.user_no, data, platform.clock()))
 
 
 @get("/api/consents/history", summary="Every grant and withdrawal", responses=problems())

@@ -141,7 +141,10 @@ def test_the_checksum_and_stamp_vectors_hold() -> None:
 def test_the_vectors_are_those_that_the_script_writes(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "edge_sdk.sync.vectors", str(tmp_path)], check=True)
     for path in tmp_path.iterdir():
-        assert path.read_text() == (VECTORS / path.name).read_text()
+        written, kept = (json.loads(file.read_text()) for file in (path, VECTORS / path.name))
+        for vector in (*written.get("valid", []), *kept.get("valid", [])):
+            vector.pop("deflated_hex", None)  # another zlib may write it otherwise
+        assert written == kept
 
 
 def test_importing_the_package_is_quick_and_loads_no_numpy() -> None:

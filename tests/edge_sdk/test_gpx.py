@@ -211,7 +211,7 @@ def test_bombs_end_in_a_typed_error_within_100_MB(tmp_path: Path, name: str) -> 
     subprocess.run([sys.executable, "-c", make], check=True)
     code = (
         "import resource, sys, edge_sdk\n"
-        "data = b'<gpx><trk><trkseg><trkpt lat=\"1\" lon=\"1\"/></trkseg></trk></gpx>'\n"
+        'data = b\'<gpx><trk><trkseg><trkpt lat="1" lon="1"/></trkseg></trk></gpx>\'\n'
         "edge_sdk.read_gpx(data, 1)\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: edge_sdk.read_gpx(sys.argv[1])\n"

@@ -161,7 +161,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="daengdong-history-", dir=base))
         self.devices: dict[str, Device] = {}
         self.scripts: dict[str, Fixes] = {}
-        self.entries = [uuid7(), uuid7()]
+        self.entries = {user: [uuid7(), uuid7()] for user in "ab"}
         self.begun_ms = time.time_ns() // 1_000_000
         self.bench.run(self._sign_up())
 
@@ -262,8 +262,7 @@ class Histories(RuleBasedStateMachine):
           field=st.sampled_from(["text", "title"]))  # fmt: skip
     def write_diary(self, name: str, entry: int, text: str, field: str) -> None:
         device = self.devices[name]
-        # Each user has entries of their own.
-        entry_id = self.entries[entry] if name != "b1" else self.entries[entry][:-1] + "f"
+        entry_id = self.entries[name[0]][entry]
         value = text.replace("\x00", "")
         work = device.store.set_diary(entry_id, None, "2026-11-18", field, value, device.now_ms())
         self._do(device, work)

@@ -19,8 +19,8 @@ from edge_sdk.sync.hlc import Hlc
 from sync_server.diary import service
 from sync_server.diary.merging import Change, Entry, admit, merge
 from sync_server.platform.facts import FactRefused
-from tests.support.app import START_MS, Phone, Server
-from tests.support.same_loop import running_here, user_no_of
+from tests.support.accounts import user_no_of
+from tests.support.app import START_MS, Phone, Server, running
 from tests.sync_server.test_media import picture, upload
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ DAY = "2026-11-18"
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path) as running_server:
+    async with running(database_url, tmp_path) as running_server:
         yield running_server
 
 
@@ -215,8 +215,11 @@ async def test_what_belongs_to_somebody_else_is_not_found(server: Server) -> Non
             method, f"/api/diary/{entry_id}", json=body, headers=other.headers
         )
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), method
-    for body in ({"photos": [key]}, {"walk_id": walk_id}, {"walk_id": uuid7()}):
-        answer = await put(server, other, uuid7(), date=DAY, **body)
+    fields: list[dict[str, Any]] = [
+        {"photos": [key]}, {"walk_id": walk_id}, {"walk_id": uuid7()}
+    ]  # fmt: skip
+    for field in fields:
+        answer = await put(server, other, uuid7(), date=DAY, **field)
         assert answer.status_code == 404
     assert (await feed_doc(server, "diary", entry_id))["text"] == "mine"
 

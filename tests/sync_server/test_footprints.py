@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from edge_sdk.ids import uuid7
 from sync_server.diary.footprints import streaks
-from tests.support.app import Phone, Server
-from tests.support.same_loop import running_here, user_no_of
+from tests.support.accounts import user_no_of
+from tests.support.app import Phone, Server, running
 
 pytestmark = pytest.mark.anyio
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -25,7 +25,7 @@ _walk_nos = count(1)
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path) as running_server:
+    async with running(database_url, tmp_path) as running_server:
         running_server.clock.now_ms = seoul_ms("2026-11-18 12:00")
         yield running_server
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from sync_server.platform import idempotency
-from tests.support.app import Phone, Server
-from tests.support.same_loop import renew, running_here
+from tests.support.accounts import renew
+from tests.support.app import Phone, Server, running
 
 pytestmark = pytest.mark.anyio
 WANTED: dict[str, Any] = {"kind": "diary_photo", "content_type": "image/jpeg", "size_bytes": 1000}
@@ -20,7 +20,7 @@ WANTED: dict[str, Any] = {"kind": "diary_photo", "content_type": "image/jpeg", "
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path) as running_server:
+    async with running(database_url, tmp_path) as running_server:
         yield running_server
 
 
@@ -75,7 +75,7 @@ async def test_keys_of_two_users_do_not_meet(server: Server) -> None:
 
 
 async def test_a_failed_request_leaves_its_key_free(database_url: str, tmp_path: Path) -> None:
-    async with running_here(database_url, tmp_path, media_quota_bytes="1500") as server:
+    async with running(database_url, tmp_path, media_quota_bytes="1500") as server:
         phone = await server.guest()
         await _announce(server, phone, "first")
         refused = await _announce(server, phone, "second")
@@ -87,11 +87,11 @@ async def test_a_failed_request_leaves_its_key_free(database_url: str, tmp_path:
 
 @pytest.mark.parametrize("key", ["", "x" * 65, "two words", "tab\there", "caf\u00e9"])
 async def test_a_key_that_is_not_visible_ascii_is_invalid(server: Server, key: str) -> None:
-    phone = await server.guest()
+    token = (await server.guest()).headers["Authorization"].encode()
     answer = await server.client.post(
         "/api/uploads",
         json=WANTED,
-        headers=[*phone.headers.items(), ("Idempotency-Key", key.encode())],  # type: ignore[list-item]
+        headers={b"Authorization": token, b"Idempotency-Key": key.encode()},
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
 

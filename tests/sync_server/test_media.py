@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from sync_server.media import limits, service
-from tests.support.app import Phone, Server
-from tests.support.same_loop import renew, running_here, user_no_of
+from tests.support.accounts import renew, user_no_of
+from tests.support.app import Phone, Server, running
 
 pytestmark = pytest.mark.anyio
 SEOUL_GPS = {1: "N", 2: (37.0, 33.0, 59.4), 3: "E", 4: (126.0, 58.0, 40.9)}
@@ -42,7 +42,7 @@ def photo_with_gps(orientation: int = 6) -> bytes:
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path) as running_server:
+    async with running(database_url, tmp_path) as running_server:
         yield running_server
 
 
@@ -258,7 +258,7 @@ async def test_the_quota_counts_stored_and_announced_bytes(
     database_url: str, tmp_path: Path
 ) -> None:
     data = picture()
-    async with running_here(database_url, tmp_path, media_quota_bytes=str(len(data) * 2)) as server:
+    async with running(database_url, tmp_path, media_quota_bytes=str(len(data) * 2)) as server:
         phone, other = await server.guest(), await server.guest()
         await upload(server, phone, data)
         assert (await announce(server, phone, data)).status_code == 201
@@ -351,9 +351,7 @@ async def test_a_store_that_can_sign_takes_the_upload_itself(
         "AWS_ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    async with running_here(
-        database_url, tmp_path, object_store_url="s3://bucket/folder"
-    ) as server:
+    async with running(database_url, tmp_path, object_store_url="s3://bucket/folder") as server:
         phone = await server.guest()
         ticket = (await announce(server, phone, picture())).json()
     url = urlsplit(ticket["upload_url"])
@@ -361,3 +359,18 @@ async def test_a_store_that_can_sign_takes_the_upload_itself(
     assert url.path == f"/bucket/folder/incoming/{ticket['key']}"
     assert "X-Amz-Signature=" in url.query
     assert "X-Amz-Expires=900" in url.query
+
+
+async def test_a_store_that_fails_is_an_error_the_client_may_retry(
+    server: Server, tmp_path: Path
+) -> None:
+    phone = await server.guest()
+    key, _ = await upload(server, phone, picture())
+    ticket = (await announce(server, phone, picture())).json()
+    (tmp_path / "media" / "media" / key).unlink()
+    (tmp_path / "media" / "media" / key).mkdir()
+    (tmp_path / "media" / "incoming").rmdir()
+    (tmp_path / "media" / "incoming").write_text("a file where a folder should be")
+    sent = await server.client.put(path_of(ticket["upload_url"]), content=picture())
+    assert (sent.status_code, sent.json()["code"]) == (503, "storage_unavailable")
+    assert sent.headers["retry-after"] == "5"

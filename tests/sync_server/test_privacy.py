@@ -12,8 +12,8 @@ import pytest
 
 from game_engine.privacy import zone_cells
 from sync_server.privacy import service
-from tests.support.app import Server
-from tests.support.same_loop import renew, running_here, user_no_of
+from tests.support.accounts import renew, user_no_of
+from tests.support.app import Server, running
 
 pytestmark = pytest.mark.anyio
 HOME = {"lat": 37.566512, "lng": 126.978034}
@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_here(database_url, tmp_path) as running_server:
+    async with running(database_url, tmp_path) as running_server:
         yield running_server
 
 

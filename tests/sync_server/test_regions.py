@@ -188,7 +188,8 @@ def collection(*features: tuple[dict[str, Any], Any]) -> str:
 
 
 def square(west: float, south: float, size: float = 1.0) -> dict[str, Any]:
-    return json.loads(json.dumps(box(west, south, west + size, south + size).__geo_interface__))
+    shape: dict[str, Any] = box(west, south, west + size, south + size).__geo_interface__
+    return shape
 
 
 async def test_a_projected_shapefile_in_a_zip_with_korean_texts_in_cp949(
