@@ -30,6 +30,7 @@ from sync_server.sync import service as sync
 from sync_server.territory import routes as territory_routes
 from sync_server.territory import service as territory
 from sync_server.users import routes as users_routes
+from sync_server.users import service as users
 from sync_server.walks import routes as walks_routes
 from sync_server.walks import service as walks
 
@@ -74,6 +75,8 @@ SWEEPERS: list[Sweeper] = [
     rankings.sweep,
     media.sweep,
     privacy.sweep,
+    regions.sweep,
+    users.sweep,
     auth.sweep,
     idempotency.sweep,
 ]
@@ -87,5 +90,6 @@ ERASERS: list[Callable[[Tx, int, int], Awaitable[list[str]]]] = [
     privacy.erase,
     rankings.erase,
     dogs.erase,
+    idempotency.erase,
     sync.erase,
 ]

@@ -30,6 +30,8 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 def configure_logs(level: str) -> None:
     """Write JSON lines to standard error from this level on."""
     logging.getLogger("uvicorn.access").disabled = True
+    for chatty in ("httpx", "httpcore", "piccolo", "piccolo.engine.base"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

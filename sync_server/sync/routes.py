@@ -9,10 +9,9 @@ from typing import Annotated
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromQuery, JSONBody
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from edge_sdk.sync.facts import MAX_PUSH_BYTES
 from sync_server.platform import metrics
@@ -58,8 +57,8 @@ def make_routes(kinds: dict[str, FactKind]) -> list[ControllerRouterHandler]:
 async def pull(
     platform: NamedDependency[Platform],
     token_user: NamedDependency[CurrentUser],
-    cursor: FromQuery[Annotated[str, Meta(max_length=200)] | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=1000)]] = 500,
+    cursor: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 500,
 ) -> PullAnswer:
     try:
         return await service.pull(platform, token_user, cursor, limit)

@@ -8,9 +8,8 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from game_engine import cells as h3cells
 from game_engine.board import CellState, effective_strength, transitions
@@ -56,9 +55,9 @@ _COLUMNS = (
 async def map_cells(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    bbox: FromQuery[Annotated[str, Meta(max_length=100)]],
-    zoom: FromQuery[Annotated[float, Meta(ge=0, le=24)]] = 15.0,
-    since_ms: FromQuery[Annotated[int, Meta(ge=0, lt=2**47)]] = 0,
+    bbox: Annotated[str, QueryParameter(max_length=100)],
+    zoom: Annotated[float, QueryParameter(ge=0, le=24)] = 15.0,
+    since_ms: Annotated[int, QueryParameter(ge=0, le=2**47)] = 0,
     format: FromQuery[Literal["packed", "geojson"]] = "packed",  # noqa: A002
 ) -> Response[Any]:
     now_ms = platform.clock()
@@ -130,7 +129,7 @@ async def my_territory(
 async def my_losses(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    since_ms: FromQuery[Annotated[int, Meta(ge=0, lt=2**47)] | None] = None,
+    since_ms: Annotated[int | None, QueryParameter(ge=0, le=2**47)] = None,
 ) -> Losses:
     now_ms, rules = platform.clock(), rules_for(CURRENT_RULES)
     since = now_ms - WEEK_MS if since_ms is None else since_ms

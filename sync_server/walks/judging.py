@@ -58,8 +58,15 @@ async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set
     dependents = await _dependents(tx, walk_no)
     row = await tx.fetch_one("SELECT user_no FROM walk WHERE walk_no = ?", walk_no)
     await territory.replace_captures(platform, tx, walk_no, row["user_no"], (), (), now_ms)
-    for table in ("walk_tally", "walk_sketch", "walk_chunk"):
+    for table in ("walk_sketch", "walk_chunk"):
         await tx.execute(f"DELETE FROM {table} WHERE walk_no = ?", walk_no)
+    # Emptied, not deleted: the boards in memory follow the revisions of the rows.
+    await tx.execute(
+        "UPDATE walk_tally SET new_captures = 0, distance_m = 0, moving_ms = 0, rev = ? "
+        "WHERE walk_no = ?",
+        await tx.revision(),
+        walk_no,
+    )
     await tx.execute(
         "UPDATE walk SET verdict = NULL, judged_ms = NULL, counts = 0, distance_m = 0, "
         "moving_ms = 0, trust = NULL WHERE walk_no = ?",

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from game_engine.rules import rules_for
 from game_engine.track import clean
@@ -25,8 +24,8 @@ from sync_server.walks.schemas import OpenWalks, TrackPoint, WalkList, WalkWithT
 async def list_walks(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    before_ms: FromQuery[Annotated[int, Meta(ge=0, lt=2**53)] | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=100)]] = 50,
+    before_ms: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
 ) -> WalkList:
     async with platform.database.read() as tx:
         walks = await service.list_walks(tx, user.user_no, before_ms, limit)

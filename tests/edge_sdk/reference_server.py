@@ -191,8 +191,8 @@ class ReferenceServer:
         )
         page, more = rows[:limit], len(rows) > limit
         changes: dict[str, list[Any]] = {}
-        for rev, collection, row_id, gone, doc in page:
-            change = {"id": row_id, "rev": rev, "deleted": gone, "doc": doc}
+        for revision, collection, row_id, gone, doc in page:
+            change = {"id": row_id, "rev": revision, "deleted": gone, "doc": doc}
             changes.setdefault(collection, []).append(change)
         upto = page[-1][0] if more else self.state.rev
         return 200, {
@@ -208,7 +208,8 @@ class ReferenceServer:
 
     def _checksums(self) -> dict[str, Any]:
         sums = {"walks": {"count": 0, "sum": 0}}
-        for (collection, row_id), (_, gone, doc) in self.state.rows.items():
+        for (collection, row_id), row in self.state.rows.items():
+            _, gone, doc = row
             if not gone:
                 entry = sums.setdefault(collection, {"count": 0, "sum": 0})
                 entry["count"] += 1

@@ -22,10 +22,12 @@ from edge_sdk import (
     SignInNeeded,
     SyncClient,
     Unreachable,
+    WalkRecorder,
     uuid7,
 )
 from edge_sdk.sync.backoff import retry_after_s
 from edge_sdk.sync.facts import WalkCancel, WalkStart
+from edge_sdk.walk.simulate import simulate
 from tests.edge_sdk.reference_server import Fault, ReferenceServer, reference_server
 
 pytestmark = pytest.mark.anyio
@@ -422,3 +424,42 @@ async def test_random_histories_apply_every_fact_once(
             await me.client.sync()
         assert await a.store.checksums() == await b.store.checksums()
     each_once(server, written)
+
+
+async def test_the_server_corrects_the_prediction(server: ReferenceServer, path: Path) -> None:
+    async with phone(server, path) as me:
+        recorder = WalkRecorder(me.store)
+        fixes = simulate("walk", 3, duration_s=900).fixes
+        walk_id = await recorder.start([], int(fixes.t_ms[0]))
+        await recorder.replay(fixes)
+        end = await recorder.finish(int(fixes.t_ms[-1]))
+        first = await me.client.sync()
+        assert first.corrections == ()  # the server has not judged it yet
+        decided = [*end.predicted_cells[1:], "8b30e1d8c0b1fff"]
+        doc = {
+            "walk_id": walk_id,
+            "state": "finished",
+            "started_at_ms": int(fixes.t_ms[0]),
+            "distance_m": 900.0,
+            "counts_for_board": True,
+            "captured": decided,
+        }
+        server.put("walks", walk_id, doc)
+        (correction,) = (await me.client.sync()).corrections
+        assert correction.predicted_cells == len(end.predicted_cells) > 5
+        assert correction.missing == (end.predicted_cells[0],)
+        assert correction.extra == ("8b30e1d8c0b1fff",)
+        assert (await me.client.sync()).corrections == ()
+
+
+async def test_a_walk_left_open_by_another_phone_is_known_from_the_pull(
+    server: ReferenceServer, tmp_path: Path
+) -> None:
+    async with phone(server, tmp_path / "a") as a, phone(server, tmp_path / "b") as b:
+        walk_id = await WalkRecorder(a.store).start([], NOW)
+        await a.client.sync()
+        await b.client.sync()
+        recorder = WalkRecorder(b.store)
+        assert [doc.walk_id for doc in await recorder.other_open_walks()] == [walk_id]
+        await recorder.finish_other(walk_id, NOW)
+        assert (await b.client.sync()).push.applied == 1

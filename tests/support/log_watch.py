@@ -68,7 +68,7 @@ def watching() -> Iterator[LogWatch]:
         options["wrapper_class"] = structlog.make_filtering_bound_logger(logging.DEBUG)
         configure(**options)
 
-    structlog.configure = configured
+    structlog.configure = configured  # type: ignore[assignment]
     _forget_bound_loggers()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)

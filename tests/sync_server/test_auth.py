@@ -344,7 +344,7 @@ async def test_forged_tokens_are_refused(server: Server) -> None:
     }
     for name, token in forged.items():
         answer = await server.client.get(
-            "/api/me", headers={"Authorization": f"Bearer {token}".encode()}
+            "/api/me", headers={b"Authorization": f"Bearer {token}".encode()}
         )
         assert answer.status_code == 401, name
         assert answer.json()["code"] == "unauthorized", name
