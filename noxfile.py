@@ -8,7 +8,8 @@ PACKAGES = ("game_engine", "edge_sdk", "sync_server", "daengdong")
 
 
 def _install(session: nox.Session, kind: str = "dev") -> None:
-    session.install("--require-hashes", "-r", f"requirements/{kind}.txt")
+    for name in ("build", kind):
+        session.install("--require-hashes", "-r", f"requirements/{name}.txt")
     session.install("--no-deps", "--no-build-isolation", "-e", ".")
 
 
@@ -71,7 +72,10 @@ def benchmarks(session: nox.Session) -> None:
 def pin(session: nox.Session) -> None:
     """Compile the hashed requirements files, without index addresses."""
     session.install("uv")
+    common = ("--generate-hashes", "--no-emit-index-url", "--no-header", "--python-version",
+              "3.11", "-q")  # fmt: skip
     for kind in ("server", "dev"):
-        session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, "--generate-hashes",
-                    "--no-emit-index-url", "--no-header", "--python-version", "3.11", "-q",
+        session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, *common,
                     "-o", f"requirements/{kind}.txt")  # fmt: skip
+    session.run("uv", "pip", "compile", "requirements/build.in", *common,
+                "-o", "requirements/build.txt")  # fmt: skip

@@ -38,10 +38,10 @@ def main() -> int:
 
 def install(kind: str) -> None:
     """Install requirements/KIND.txt into .venv unless that very file is installed already."""
-    wanted = ROOT / "requirements" / f"{kind}.txt"
-    digest = hashlib.sha256(
-        wanted.read_bytes() + (ROOT / "pyproject.toml").read_bytes()
-    ).hexdigest()
+    folder = ROOT / "requirements"
+    wanted = [folder / "build.txt", folder / f"{kind}.txt"]
+    sources = [*wanted, ROOT / "pyproject.toml"]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
     stamp = VENV / f"installed-{kind}"
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == digest:
         return
@@ -49,7 +49,8 @@ def install(kind: str) -> None:
     if not PYTHON.exists():
         subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.check_call([*pip, "--require-hashes", "-r", str(wanted)])
+    for file in wanted:
+        subprocess.check_call([*pip, "--require-hashes", "-r", str(file)])
     subprocess.check_call([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     stamp.write_text(digest)
 

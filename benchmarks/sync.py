@@ -3,7 +3,7 @@
     python benchmarks/sync.py [--json]
 
 1. small facts: diary edits pushed one by one through the service, 50 devices at once;
-2. whole walks: decode + judge + ownership write of 30-minute walks at 1 Hz, CPU time of the process;
+2. whole walks: decode + judge + ownership write of 30-minute walks at 1 Hz, CPU time;
 3. the real server over HTTP: 100 walk pushes a second, answer times;
 4. 200 concurrent writers: how many meet "database is locked".
 """
@@ -172,9 +172,7 @@ async def over_http(folder: Path, rate: int, seconds: int) -> dict[str, Any]:
             for i, user in enumerate(users)
         ]
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        async with httpx.AsyncClient(
-            base_url=server.address, timeout=30, limits=limits
-        ) as client:
+        async with httpx.AsyncClient(base_url=server.address, timeout=30, limits=limits) as client:
             took: list[float] = []
 
             async def one(index: int) -> None:

@@ -115,7 +115,9 @@ def _shifted(fixes: Fixes, by_ms: int) -> Fixes:
 
 
 @walk.command("status")
-def walk_status(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False) -> None:
+def walk_status(
+    home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False
+) -> None:
     """Show the open walk: distance, moving time, cells so far, dwell in the current cell."""
 
     async def work(phone: Phone) -> dict[str, Any]:
@@ -154,14 +156,18 @@ def walk_status(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json
 
 
 @walk.command("finish")
-def walk_finish(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False) -> None:
+def walk_finish(
+    home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False
+) -> None:
     """Finish the open walk."""
     end = run_phone(home, server, lambda phone: WalkRecorder(phone.store).finish(now_ms()), json)
     print_json(end) if json else console.print(f"finished {end.walk_id}")
 
 
 @walk.command("cancel")
-def walk_cancel(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False) -> None:
+def walk_cancel(
+    home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False
+) -> None:
     """Cancel the open walk: it will not count."""
     end = run_phone(home, server, lambda phone: WalkRecorder(phone.store).cancel(now_ms()), json)
     print_json(end) if json else console.print(f"cancelled {end.walk_id}")
@@ -173,7 +179,9 @@ def sync(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json 
     print_json(report) if json else _print_sync(report)
 
 
-def territory(home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False) -> None:
+def territory(
+    home: Home = DEFAULT_HOME, server: Server = DEFAULT_SERVER, json: Json = False
+) -> None:
     """Show what I hold and what I lost."""
 
     async def work(phone: Phone) -> dict[str, Any]:

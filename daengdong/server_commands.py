@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +19,16 @@ import typer
 from daengdong.output import console, fail, print_json, print_table, progress
 
 T = TypeVar("T")
+
+
+class Level(Enum):
+    """Levels of regions."""
+
+    province = "province"
+    city = "city"
+    town = "town"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 db = typer.Typer(no_args_is_help=True, help="The database: migrate, mark as restored.")
 regions = typer.Typer(no_args_is_help=True, help="Region boundaries.")
@@ -78,8 +89,8 @@ def db_restored(json: Json = False) -> None:
 def regions_import(
     file: Annotated[Path, typer.Argument(help="GeoJSON, TopoJSON or Shapefile (also zipped).")],
     level: Annotated[
-        str, typer.Option(help="province, city or town; found by itself if clear.")
-    ] = "",
+        Level | None, typer.Option(help="province, city or town; found by itself if clear.")
+    ] = None,
     name_field: Annotated[str, typer.Option(help="Column of the name.")] = "",
     code_field: Annotated[str, typer.Option(help="Column of the code.")] = "",
     json: Json = False,
@@ -91,9 +102,13 @@ def regions_import(
     async def work(platform: Any) -> Any:
         with progress("regions", None, quiet=json) as shown:
             report = await importer.import_file(
-                platform, file, level=level or None, name_field=name_field or None,
-                code_field=code_field or None, progress=shown,
-            )  # fmt: skip
+                platform,
+                file,
+                level=None if level is None else level.value,
+                name_field=name_field or None,
+                code_field=code_field or None,
+                progress=shown,
+            )
         await walks.retally(platform)
         return report
 
@@ -134,7 +149,8 @@ def users_erase(user_id: str, json: Json = False) -> None:
     from sync_server.users import service
 
     async def work(platform: Any) -> bool:
-        return await service.erase_by_id(platform, user_id)
+        erased: bool = await service.erase_by_id(platform, user_id)
+        return erased
 
     if not _with_platform(work, json):
         raise fail("not_found", f"no user {user_id}", json)

@@ -12,7 +12,8 @@ import structlog
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.openapi import OpenAPIConfig
+from litestar.enums import ScopeType
+from litestar.openapi.spec import Components
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -29,7 +30,9 @@ from sync_server.platform.errors import Problem, handle, problems
 from sync_server.platform.logs import configure_logs
 from sync_server.platform.migrate import migrate
 from sync_server.platform.object_store import ObjectStore
+from sync_server.platform.openapi import SECURITY_SCHEMES, DocumentConfig
 from sync_server.platform.pokes import Pokes
+from sync_server.platform.request_checks import check_request
 from sync_server.platform.settings import Settings, load_settings
 from sync_server.platform.tokens import TokenSigner
 
@@ -65,7 +68,7 @@ def time_requests(app: ASGIApp) -> ASGIApp:
     """Middleware: count and time every answer by route, without its parameters."""
 
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         start, status = perf_counter(), 500
@@ -86,9 +89,7 @@ def time_requests(app: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def open_platform(
-    settings: Settings, clock: Clock = system_clock
-) -> AsyncIterator[Platform]:
+async def open_platform(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Platform]:
     """Open and migrate the database and put the shared parts together; close them at the end."""
     from sync_server.domains import STARTERS, SWEEPERS
 
@@ -131,7 +132,14 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
                 with suppress(asyncio.CancelledError):
                     await sweeping
 
-    return Litestar(
+    document = DocumentConfig(
+        title="댕동여지도",
+        version="1",
+        path="/schema",
+        use_handler_docstrings=True,
+        components=Components(security_schemes=SECURITY_SCHEMES),
+    )
+    app = Litestar(
         route_handlers=[healthz, readyz, prometheus, *ROUTES],
         lifespan=[lifespan],
         state=State(),
@@ -142,11 +150,12 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
         },
         exception_handlers={Exception: handle},
         middleware=[time_requests],
+        before_request=check_request,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=OpenAPIConfig(
-            title="댕동여지도", version="1", path="/schema", use_handler_docstrings=True
-        ),
+        openapi_config=document,
     )
+    document.app = app
+    return app
 
 
 async def _sweep(platform: Platform) -> None:

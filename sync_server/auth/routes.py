@@ -22,6 +22,7 @@ from sync_server.auth.schemas import (
 )
 from sync_server.platform.context import Platform, provide_user
 from sync_server.platform.errors import language_of, problems
+from sync_server.platform.openapi import EITHER_WAY
 from sync_server.platform.tokens import CurrentUser
 
 MAX_BODY_BYTES = 16 * 1024
@@ -83,6 +84,7 @@ async def kakao_start(
     summary="Finish a sign-in with Kakao",
     description="With a guest's access token the guest account becomes the Kakao account.",
     request_max_body_size=MAX_BODY_BYTES,
+    security=EITHER_WAY,
     responses=problems("conflict", "too_large", "upstream_failed", "not_configured"),
 )
 async def kakao_finish(

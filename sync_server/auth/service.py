@@ -10,11 +10,12 @@ from sync_server.auth import sessions
 from sync_server.auth.guest_secrets import hash_secret, is_secret
 from sync_server.auth.schemas import ClientAnswer, GuestRequest, TokenAnswer
 from sync_server.auth.tables import AppUser, OauthState, SyncClient
+from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import Problem
 from sync_server.platform.queries import run, run_one
-from sync_server.platform.rate_limit import SIGN_IN, WRITE, Limit, take
+from sync_server.platform.rate_limit import SIGN_IN, WRITE, Limit
 from sync_server.platform.tokens import CurrentUser, opaque_token
 
 _DEFAULT_NAMES = {"ko": "산책친구", "en": "Walker"}
@@ -142,8 +143,7 @@ async def add_client(
     """Register a further device id of the signed-in user."""
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        if platform.settings.rate_limits == "on":
-            await take(tx, WRITE, str(user.user_no), now_ms)
+        await rate_limit.limit(platform, tx, WRITE, str(user.user_no))
         await require_alive(tx, user.user_no)
         bound = CurrentUser(user.user_no, user.user_id, client_id)
         return await register_client(tx, bound, device_name, now_ms)
@@ -191,7 +191,7 @@ async def limit(platform: Platform, bucket: Limit, who: str, now_ms: int) -> Non
     """Take a token in a transaction of its own, so that a failed attempt counts too."""
     if platform.settings.rate_limits == "on":
         async with platform.database.transaction() as tx:
-            await take(tx, bucket, who, now_ms)
+            await rate_limit.take(tx, bucket, who, now_ms)
 
 
 def network_of(address: str) -> str:

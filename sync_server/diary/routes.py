@@ -82,7 +82,7 @@ async def put_diary(
 ) -> DiaryDoc:
     """Make the entry with this id (a UUIDv7 of the client's) what the body says."""
     async with platform.database.transaction() as tx:
-        await rate_limit.take(tx, rate_limit.WRITE, str(user.user_no), platform.clock())
+        await rate_limit.limit(platform, tx, rate_limit.WRITE, str(user.user_no))
         written = await service.put(platform, tx, user.user_no, user.client_id, entry_id, data)
     platform.pokes.poke(user.user_no)
     return written
@@ -102,7 +102,7 @@ async def delete_diary(
     """Delete an entry for ever; later edits from other phones do not bring it back."""
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        await rate_limit.take(tx, rate_limit.WRITE, str(user.user_no), now_ms)
+        await rate_limit.limit(platform, tx, rate_limit.WRITE, str(user.user_no))
         await service.delete(tx, user.user_no, user.client_id, entry_id, now_ms)
     platform.pokes.poke(user.user_no)
 

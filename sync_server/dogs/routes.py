@@ -20,7 +20,7 @@ from sync_server.dogs.schemas import (
 )
 from sync_server.platform.context import Platform
 from sync_server.platform.errors import language_of, problems
-from sync_server.platform.rate_limit import WRITE, take
+from sync_server.platform.rate_limit import WRITE, limit
 from sync_server.platform.tokens import CurrentUser
 
 MAX_BODY_BYTES = 16 * 1024
@@ -48,8 +48,7 @@ async def create_dog(
 ) -> DogDoc:
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        if platform.settings.rate_limits == "on":
-            await take(tx, WRITE, str(user.user_no), now_ms)
+        await limit(platform, tx, WRITE, str(user.user_no))
         dog = await service.create_dog(tx, user.user_no, data, now_ms)
     platform.pokes.poke(user.user_no)
     return dog
@@ -79,8 +78,7 @@ async def change_dog(
 ) -> DogDoc:
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        if platform.settings.rate_limits == "on":
-            await take(tx, WRITE, str(user.user_no), now_ms)
+        await limit(platform, tx, WRITE, str(user.user_no))
         dog = await service.change_dog(tx, user.user_no, dog_id, data, now_ms)
     platform.pokes.poke(user.user_no)
     return dog
@@ -99,8 +97,7 @@ async def delete_dog(
 ) -> None:
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        if platform.settings.rate_limits == "on":
-            await take(tx, WRITE, str(user.user_no), now_ms)
+        await limit(platform, tx, WRITE, str(user.user_no))
         await service.delete_dog(tx, user.user_no, dog_id, now_ms)
     platform.pokes.poke(user.user_no)
 

@@ -9,9 +9,8 @@ from litestar import Request, Response, get, post, put
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
-from msgspec import Meta
 
 from sync_server.media import service
 from sync_server.media.schemas import MediaLink, PhotoDoc, UploadRequest, UploadTicket
@@ -20,11 +19,14 @@ from sync_server.platform.context import Platform, provide_user
 from sync_server.platform.errors import Problem, not_found, problem_response, problems
 from sync_server.platform.idempotency import IdempotencyKey, idempotent
 from sync_server.platform.object_store import ObjectStoreFailed
+from sync_server.platform.openapi import EITHER_WAY
 from sync_server.platform.tokens import CurrentUser
 
 log = structlog.get_logger(__name__)
-Expires = Annotated[int, Meta(ge=0, lt=2**53)]
-Signature = Annotated[str, Meta(min_length=1, max_length=128)]
+Expires = FromQuery[Annotated[int, QueryParameter(ge=0, lt=2**53)]]
+Signature = FromQuery[Annotated[str, QueryParameter(min_length=1, max_length=128)]]
+MaybeExpires = FromQuery[Annotated[int | None, QueryParameter(ge=0, lt=2**53)]]
+MaybeSignature = FromQuery[Annotated[str | None, QueryParameter(min_length=1, max_length=128)]]
 _EXTENSIONS = {"image/jpeg": "jpg", "image/webp": "webp"}
 _REFUSALS = ("not_found", "upload_incomplete", "picture_broken")
 
@@ -56,7 +58,7 @@ async def create_upload(
     """Answer a key of ours and a signed address that takes the bytes for 15 minutes."""
     now_ms = platform.clock()
     async with idempotent(platform, user.user_no, request) as once:
-        await rate_limit.take(once.tx, rate_limit.UPLOAD, str(user.user_no), now_ms)
+        await rate_limit.limit(platform, once.tx, rate_limit.UPLOAD, str(user.user_no))
         if once.is_first:
             ticket = await service.create_upload(platform, once.tx, user.user_no, data, now_ms)
             once.answer(201, ticket)
@@ -68,19 +70,20 @@ async def create_upload(
     summary="Send the bytes of an upload (local store)",
     status_code=204,
     responses=problems("not_found", "conflict", "too_large"),
+    opt={"takes_bytes": ["application/octet-stream", "image/jpeg", "image/png", "image/webp"]},
     exception_handlers=_STORE_FAULTS,
 )
 async def put_content(
     platform: NamedDependency[Platform],
     request: Request[Any, Any, Any],
     key: FromPath[str],
-    expires: FromQuery[Expires],
-    signature: FromQuery[Signature],
+    expires: Expires,
+    signature: Signature,
 ) -> None:
     """Take the raw bytes; the signature of the address is the permission, no bearer needed."""
     if not platform.signer.is_signed("upload", key, expires, signature):
         raise not_found()
-    announced = await service.announced_bytes(platform, key, platform.clock())
+    announced = await service.announced_bytes(platform, key)
     received = bytearray()
     async for part in request.stream():
         received += part
@@ -103,7 +106,7 @@ async def complete_upload(
 ) -> PhotoDoc:
     """Decode the picture, write it again without EXIF and GPS, and store it."""
     async with platform.database.transaction() as tx:
-        await rate_limit.take(tx, rate_limit.UPLOAD, str(user.user_no), platform.clock())
+        await rate_limit.limit(platform, tx, rate_limit.UPLOAD, str(user.user_no))
     return await service.complete(platform, user.user_no, key)
 
 
@@ -111,6 +114,8 @@ async def complete_upload(
     "/api/media/{key:str}",
     summary="A stored picture",
     media_type="image/jpeg",
+    security=EITHER_WAY,
+    opt={"answers_bytes": ["image/jpeg", "image/webp"]},
     exception_handlers=_STORE_FAULTS,
     responses={
         **problems("not_found"),
@@ -124,8 +129,8 @@ async def get_media(
     platform: NamedDependency[Platform],
     request: Request[Any, Any, Any],
     key: FromPath[str],
-    expires: FromQuery[Expires | None] = None,
-    signature: FromQuery[Signature | None] = None,
+    expires: MaybeExpires = None,
+    signature: MaybeSignature = None,
 ) -> Response[bytes]:
     """Answer the picture to its owner, or to who holds a signed link."""
     if signature is not None:

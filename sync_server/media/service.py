@@ -96,7 +96,7 @@ async def usage(tx: Tx, user_no: int) -> tuple[int, int, int]:
     return int(stored), int(waiting[0]), int(waiting[1])
 
 
-async def announced_bytes(platform: Platform, key: str, now_ms: int) -> int:
+async def announced_bytes(platform: Platform, key: str) -> int:
     """Return how many bytes an upload may send; the signature was checked by the caller.
 
     Raises Problem not_found for an unknown key, conflict for one that is already complete.
@@ -107,7 +107,7 @@ async def announced_bytes(platform: Platform, key: str, now_ms: int) -> int:
         )
         if row is None:
             raise not_found()
-        await rate_limit.take(tx, rate_limit.UPLOAD, str(row["user_no"]), now_ms)
+        await rate_limit.limit(platform, tx, rate_limit.UPLOAD, str(row["user_no"]))
     if row["state"] != "pending":
         raise Problem("conflict", "this upload is already complete")
     return int(row["declared_bytes"])

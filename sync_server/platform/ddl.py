@@ -33,9 +33,7 @@ def render(statement: str, dialect: str) -> str:
     return statement
 
 
-def migration(
-    identifier: str, description: str, statements: tuple[str, ...]
-) -> MigrationManager:
+def migration(identifier: str, description: str, statements: tuple[str, ...]) -> MigrationManager:
     """Build a Piccolo migration that runs the statements in order on the bound engine."""
     from sync_server.platform import piccolo_conf
 

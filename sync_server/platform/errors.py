@@ -120,7 +120,7 @@ def problems(*codes: str) -> dict[int, ResponseSpec]:
             data_container=ProblemBody,
             generate_examples=False,
             description=TITLES[code][2],
-            media_type=MEDIA_TYPE,  # type: ignore[arg-type]
+            media_type=MEDIA_TYPE,
         )
         for code in (*always, *codes)
     }
@@ -133,11 +133,11 @@ def language_of(request: Request[Any, Any, Any]) -> str:
 
 
 def problem_response(
-    request: Request[Any, Any, Any], problem: Problem
+    request: Request[Any, Any, Any], problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response[ProblemBody]:
     """Write a problem as an answer in the client's language."""
     status, korean, english = TITLES[problem.code]
-    headers: dict[str, str] = {}
+    headers = dict(headers or {})
     if problem.retry_after_s is not None or status == 503:
         headers["Retry-After"] = str(max(1, round(problem.retry_after_s or 1)))
     if status == 401:
@@ -185,7 +185,12 @@ def as_problem(error: Exception) -> Problem:
         return Problem("invalid_input", "nested too deeply")
     translated = translate_error(error)
     if isinstance(translated, DatabaseError):
-        log.warning("database_fault", code=translated.code, kind=type(error).__name__, detail=str(error)[:300])
+        log.warning(
+            "database_fault",
+            code=translated.code,
+            kind=type(error).__name__,
+            detail=str(error)[:300],
+        )
         wait = 5.0 if isinstance(translated, StorageFull | StorageReadOnly) else 1.0
         code = translated.code if translated.code in TITLES else "database_unavailable"
         return Problem(code, retry_after_s=wait)
@@ -195,4 +200,7 @@ def as_problem(error: Exception) -> Problem:
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:
     """Litestar's exception handler for every exception."""
-    return problem_response(request, as_problem(error))
+    headers = {}
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        headers["Allow"] = (error.headers or {}).get("allow", "").upper()
+    return problem_response(request, as_problem(error), headers)

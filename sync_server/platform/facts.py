@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from game_engine.track import Fixes
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 
@@ -32,6 +33,8 @@ class FactContext:
     now_ms: int
     poked: set[int] = field(default_factory=set)
     """Users whose other devices should pull once the transaction is committed."""
+    unpacked: dict[str, Fixes] = field(default_factory=dict)
+    """Chunks decoded in this push, by sha256: a walk that comes whole is decoded once."""
 
 
 Outcome = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import Any
 
 os.environ.setdefault("PICCOLO_CONF", "sync_server.platform.piccolo_conf")
 
-from piccolo.apps.migrations.tables import Migration  # noqa: E402
-from piccolo.conf.apps import AppRegistry  # noqa: E402
-from piccolo.engine.base import Engine  # noqa: E402
-from piccolo.table import Table  # noqa: E402
+from piccolo.apps.migrations.tables import Migration
+from piccolo.conf.apps import AppRegistry
+from piccolo.engine.base import Engine
+from piccolo.table import Table
 
 APP_REGISTRY = AppRegistry(apps=["sync_server.platform.piccolo_app"])
 DB: Engine[Any] | None = None
@@ -20,7 +20,8 @@ def bind(engine: Engine[Any]) -> None:
     """Make every Piccolo table of the process use this engine."""
     global DB
     DB = engine
-    for table in (Migration, *_tables(Table)):
+    tables: list[type[Table]] = [Migration, *_tables(Table)]
+    for table in tables:
         table._meta._db = engine
 
 

@@ -5,10 +5,15 @@ One conditional statement takes a token; a get followed by a set admits 40 of 10
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import Problem
+
+if TYPE_CHECKING:
+    from sync_server.platform.context import Platform
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -25,6 +30,12 @@ PUSH = Limit("push", 600, 60.0)
 READ = Limit("read", 600, 50.0)
 WRITE = Limit("write", 200, 10.0)
 UPLOAD = Limit("upload", 30, 0.5)
+
+
+async def limit(platform: Platform, tx: Tx, bucket: Limit, who: str) -> None:
+    """Take a token now, unless the operator has switched the limits off; see `take`."""
+    if platform.settings.rate_limits == "on":
+        await take(tx, bucket, who, platform.clock())
 
 
 async def take(tx: Tx, limit: Limit, who: str, now_ms: int) -> None:

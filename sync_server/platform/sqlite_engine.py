@@ -13,6 +13,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Sequence
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -66,7 +67,7 @@ class SQLiteWriteTransaction:
                 self.engine.writer_lock.release()
                 raise
         self.task = asyncio.current_task()
-        self._token = self.engine.current_transaction.set(self)
+        self._token = self.engine.current.set(self)
         return self
 
     async def __aexit__(
@@ -75,7 +76,7 @@ class SQLiteWriteTransaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        self.engine.current_transaction.reset(self._token)
+        self.engine.current.reset(self._token)
         # Shielded: a cancelled request must still end its transaction before the lock goes on.
         await asyncio.shield(self._end(failed=error is not None))
         return False
@@ -119,7 +120,7 @@ class SQLiteReadTransaction:
             await asyncio.shield(self.engine.drop_reader(self.connection))
             raise
         self.task = asyncio.current_task()
-        self._token = self.engine.current_transaction.set(self)
+        self._token = self.engine.current.set(self)
         return self
 
     async def __aexit__(
@@ -128,7 +129,7 @@ class SQLiteReadTransaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        self.engine.current_transaction.reset(self._token)
+        self.engine.current.reset(self._token)
         await asyncio.shield(self._end())
         return False
 
@@ -148,12 +149,19 @@ class SingleWriterSQLiteEngine(SQLiteEngine):
     columns, and Piccolo's per-value Python converters would cost more than the query.
     """
 
-    __slots__ = ("writer_lock", "_writer", "_idle", "_readers", "_reader_slots")
+    __slots__ = ("_idle", "_reader_slots", "_readers", "_writer", "current", "writer_lock")
 
     def __init__(self, path: str, **connection_kwargs: Any) -> None:
         super().__init__(
-            path=path, detect_types=0, timeout=BUSY_TIMEOUT_S, **connection_kwargs
+            path=path,
+            detect_types=0,
+            timeout=BUSY_TIMEOUT_S,
+            # `Tx` runs the short statements of a write in the event loop's thread.
+            check_same_thread=False,
+            **connection_kwargs,
         )
+        # The same variable as Piccolo's, which is declared for its own kind of transaction.
+        self.current: ContextVar[Any] = self.current_transaction
         self.writer_lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
         self._idle: list[aiosqlite.Connection] = []
@@ -166,7 +174,7 @@ class SingleWriterSQLiteEngine(SQLiteEngine):
         A task started inside a transaction inherits the context variable; it must not use
         its parent's connection.
         """
-        current = self.current_transaction.get()
+        current = self.current.get()
         return current if current and current.task is asyncio.current_task() else None
 
     async def _connect(self, read_only: bool) -> aiosqlite.Connection:
@@ -256,8 +264,16 @@ class SingleWriterSQLiteEngine(SQLiteEngine):
         current = self.own_transaction()
         if current is not None:
             return await _fetch_dicts(current.connection, sql, args)
-        async with self.read() if is_read(sql) else self.transaction() as own:
-            return await _fetch_dicts(own.connection, sql, args)
+        own: SQLiteReadTransaction | SQLiteWriteTransaction
+        own = self.read() if is_read(sql) else self.transaction()
+        await own.__aenter__()
+        try:
+            rows = await _fetch_dicts(own.connection, sql, args)
+        except BaseException as error:
+            await own.__aexit__(type(error), error, error.__traceback__)
+            raise
+        await own.__aexit__(None, None, None)
+        return rows
 
     async def batch(self, query: Query[Any, Any], batch_size: int = 100, node: Any = None) -> Any:
         """Refuse: a cursor would hold a pooled reader open; page with LIMIT instead."""

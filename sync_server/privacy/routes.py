@@ -7,9 +7,8 @@ from typing import Annotated
 
 from litestar import delete, get, put
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from game_engine import cells as h3cells
 from sync_server.platform import rate_limit
@@ -44,7 +43,7 @@ async def put_home(
     """Make the neighbourhood of this point private; the point itself is not stored."""
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
-        await rate_limit.take(tx, rate_limit.WRITE, str(user.user_no), now_ms)
+        await rate_limit.limit(platform, tx, rate_limit.WRITE, str(user.user_no))
         cells = await service.set_home(platform, tx, user.user_no, data.lat, data.lng, now_ms)
     return _answer(cells)
 
@@ -55,7 +54,7 @@ async def delete_home(
 ) -> None:
     """Make the zone public again."""
     async with platform.database.transaction() as tx:
-        await rate_limit.take(tx, rate_limit.WRITE, str(user.user_no), platform.clock())
+        await rate_limit.limit(platform, tx, rate_limit.WRITE, str(user.user_no))
         await service.delete_home(tx, user.user_no)
 
 
@@ -63,7 +62,7 @@ async def delete_home(
 async def get_location_log(
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
-    before_ms: FromQuery[Annotated[int, Meta(ge=0, lt=2**53)] | None] = None,
+    before_ms: FromQuery[Annotated[int | None, QueryParameter(ge=0, lt=2**53)]] = None,
 ) -> LocationLog:
     """Answer 31 days of the log that end at `before_ms` (now by default), hour by hour."""
     to_ms = platform.clock() + 1 if before_ms is None else before_ms

@@ -40,6 +40,9 @@ def make_routes(kinds: dict[str, FactKind]) -> list[ControllerRouterHandler]:
         token_user: NamedDependency[CurrentUser],
         data: JSONBody[PushRequest],
     ) -> PushAnswer:
+        if any("\x00" in fact.payload or "\x00" in fact.type for fact in data.facts):
+            # Never valid JSON, and PostgreSQL could not even store it as refused.
+            raise Problem("invalid_input", "a NUL character in a fact")
         try:
             return await service.push(platform, token_user, data, kinds)
         except Problem as problem:
@@ -73,7 +76,10 @@ async def pull(
     responses={
         **problems(),
         200: ResponseSpec(
-            str, generate_examples=False, description="Events", media_type="text/event-stream"  # type: ignore[arg-type]
+            str,
+            generate_examples=False,
+            description="Events",
+            media_type="text/event-stream",  # type: ignore[arg-type]
         ),
     },
 )

@@ -5,13 +5,11 @@ docs/sync-protocol.md is the specification; SYNC.md of the design gives the reas
 
 from __future__ import annotations
 
-import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -20,7 +18,7 @@ from edge_sdk.sync.facts import Fact, decode_payload
 from edge_sdk.sync.hashes import fact_hash
 from sync_server.platform import feed, metrics
 from sync_server.platform.context import Platform
-from sync_server.platform.database import DatabaseError, Tx
+from sync_server.platform.database import DRIVER_FAULTS, DatabaseError, Tx
 from sync_server.platform.errors import Problem
 from sync_server.platform.facts import FactContext, FactKind, FactRefused
 from sync_server.platform.rate_limit import PUSH, READ, take
@@ -37,8 +35,7 @@ from sync_server.users import service as users
 
 log = structlog.get_logger(__name__)
 TOMBSTONES_KEPT_MS = 90 * 86_400_000
-_DATABASE_FAULTS = (DatabaseError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError,
-                    OSError)  # fmt: skip
+_DATABASE_FAULTS: tuple[type[Exception], ...] = (DatabaseError, *DRIVER_FAULTS)
 
 
 class _Fault(Exception):
@@ -64,9 +61,12 @@ async def _push(
 ) -> PushAnswer:
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
+        # The device's pushes take turns; the account can't be erased under one of them.
+        lock = " FOR UPDATE OF c FOR KEY SHARE OF u" if tx.dialect == "postgres" else ""
         client = await tx.fetch_one(
-            f"SELECT client_no, user_no, last_seq FROM sync_client WHERE client_id = ?"
-            f"{tx.for_update}",
+            f"""SELECT c.client_no, c.user_no, c.last_seq FROM sync_client c
+                JOIN app_user u ON u.user_no = c.user_no
+                WHERE c.client_id = ? AND u.deleted_ms IS NULL{lock}""",
             request.client_id,
         )
         if client is None or client["user_no"] != user.user_no:
@@ -205,9 +205,7 @@ def decode_cursor(cursor: str) -> tuple[str, int]:
         raise Problem("resync", "the cursor is not one of this server") from None
 
 
-async def pull(
-    platform: Platform, user: CurrentUser, cursor: str | None, limit: int
-) -> PullAnswer:
+async def pull(platform: Platform, user: CurrentUser, cursor: str | None, limit: int) -> PullAnswer:
     """Answer the rows changed since the cursor, in order of revision."""
     now_ms = platform.clock()
     if platform.settings.rate_limits == "on":
@@ -233,20 +231,19 @@ async def pull(
         if more:
             # A page ends between two revisions; one revision larger than a page comes whole.
             cut = rows[limit][2]
-            kept = [row for row in rows if row[2] < cut]
+            kept: Sequence[tuple[Any, ...]] = [row for row in rows if row[2] < cut]
             if not kept:
                 kept = await _whole_revision(tx, user.user_no, cut)
                 cut += 1
-            rows, upto = kept, cut
+            rows = kept
+            upto = cut
         else:
             upto = horizon
         changes: dict[str, list[Change]] = {}
         for collection, row_id, revision, deleted, doc in rows:
             if deleted and cursor is None:
                 continue
-            changes.setdefault(collection, []).append(
-                Change(row_id, revision, bool(deleted), doc)
-            )
+            changes.setdefault(collection, []).append(Change(row_id, revision, bool(deleted), doc))
         checksums = None if more else await _checksums(tx, user.user_no, horizon)
         clients = {
             row[0]: row[1]

@@ -155,7 +155,9 @@ def _coarse(cells: Int64, owners: Int64, resolution: int) -> MapView:
     parents = _parents(cells, resolution)
     order = np.lexsort((owners, parents))
     parents, owners = parents[order], owners[order]
-    starts = np.flatnonzero(np.r_[True, (parents[1:] != parents[:-1]) | (owners[1:] != owners[:-1])])
+    starts = np.flatnonzero(
+        np.r_[True, (parents[1:] != parents[:-1]) | (owners[1:] != owners[:-1])]
+    )
     counts = np.diff(np.r_[starts, len(parents)])
     group_parent, group_owner = parents[starts], owners[starts]
     best = np.lexsort((group_owner, -counts, group_parent))

@@ -42,6 +42,7 @@ _COLUMNS = (
 @get(
     "/api/map/cells",
     summary="Cells of a map view: compact bytes or GeoJSON",
+    opt={"answers_bytes": [PACKED_TYPE]},
     responses={
         **problems("area_too_large"),
         200: ResponseSpec(

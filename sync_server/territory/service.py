@@ -44,8 +44,7 @@ async def replace_captures(
     touched = {event.cell for event in events}.union(old)
     if not touched:
         return
-    # Walks of one neighbourhood take turns; cells without a row yet can't be locked by row.
-    await tx.lock(LOCK_CELLS, {h3cells.parent(cell, 7) >> 12 for cell in touched})
+    await _lock_neighbourhoods(tx, touched)
     states = await load_states(tx, touched)
     if old:
         await tx.execute("DELETE FROM capture WHERE walk_no = ?", walk_no)
@@ -103,6 +102,15 @@ async def events_of(
     return events
 
 
+async def _lock_neighbourhoods(tx: Tx, cells: Iterable[int]) -> None:
+    """Let the walks of one neighbourhood take turns (PostgreSQL; SQLite's writer is alone).
+
+    By res-7 parent: a cell that no walk has captured yet has no row that could be locked.
+    """
+    if tx.dialect == "postgres":
+        await tx.lock(LOCK_CELLS, {h3cells.parent(cell, 7) >> 12 for cell in cells})
+
+
 async def _fold_cells(tx: Tx, cells: Iterable[int], rules: Rules) -> dict[int, CellState]:
     folded: dict[int, CellState] = {}
     for cell, events in (await events_of(tx, cells)).items():
@@ -118,10 +126,7 @@ async def _update(tx: Tx, states: Sequence[CellState], rules: Rules, now_ms: int
         """UPDATE cell_state SET owner = ?, strength = ?, visited_ms = ?, taken_ms = ?,
              strengthened_day = ?, prev_owner = ?, last_at_ms = ?, last_walk_no = ?,
              free_ms = ?, rev = ?, changed_ms = ? WHERE cell = ?""",
-        [
-            (*state[1:], free_at_ms(state, rules), revision, now_ms, state.cell)
-            for state in states
-        ],
+        [(*state[1:], free_at_ms(state, rules), revision, now_ms, state.cell) for state in states],
     )
 
 
@@ -197,7 +202,7 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
     """Take a user's captures out of the board; the cells fold again without them."""
     rows = await tx.fetch_tuples("SELECT DISTINCT cell FROM capture WHERE user_no = ?", user_no)
     cells = {int(row[0]) for row in rows}
-    await tx.lock(LOCK_CELLS, {h3cells.parent(cell, 7) >> 12 for cell in cells})
+    await _lock_neighbourhoods(tx, cells)
     await tx.execute("DELETE FROM capture WHERE user_no = ?", user_no)
     rules = rules_for(CURRENT_RULES)
     ordered = sorted(cells)

@@ -8,9 +8,8 @@ from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sync_server.platform.context import Platform
-from sync_server.platform.database import Tx
 from sync_server.platform.errors import problems
-from sync_server.platform.rate_limit import WRITE, take
+from sync_server.platform.rate_limit import WRITE, limit
 from sync_server.platform.tokens import CurrentUser
 from sync_server.users import service
 from sync_server.users.schemas import (
@@ -23,11 +22,6 @@ from sync_server.users.schemas import (
 )
 
 MAX_BODY_BYTES = 16 * 1024
-
-
-async def _take_write(platform: Platform, tx: Tx, user: CurrentUser) -> None:
-    if platform.settings.rate_limits == "on":
-        await take(tx, WRITE, str(user.user_no), platform.clock())
 
 
 @get("/api/me", summary="My account", responses=problems())
@@ -48,7 +42,7 @@ async def change_me(
     data: JSONBody[ProfileChange],
 ) -> Profile:
     async with platform.database.transaction() as tx:
-        await _take_write(platform, tx, user)
+        await limit(platform, tx, WRITE, str(user.user_no))
         return await service.change_profile(tx, user.user_no, data)
 
 
@@ -94,7 +88,7 @@ async def change_consent(
     data: JSONBody[ConsentChange],
 ) -> ConsentStates:
     async with platform.database.transaction() as tx:
-        await _take_write(platform, tx, user)
+        await limit(platform, tx, WRITE, str(user.user_no))
         return ConsentStates(await service.change_consent(tx, user.user_no, data, platform.clock()))
 
 

@@ -165,6 +165,18 @@ async def export(tx: Tx, user_no: int, now_ms: int) -> Export:
     )
 
 
+async def erase_by_id(platform: Platform, user_id: str) -> bool:
+    """Erase an account by its public id, for the operator; False when there is none."""
+    async with platform.database.read() as tx:
+        user_no = await tx.fetch_value(
+            "SELECT user_no FROM app_user WHERE user_id = ? AND deleted_ms IS NULL", user_id
+        )
+    if user_no is None:
+        return False
+    await erase_account(platform, CurrentUser(user_no, user_id, ""))
+    return True
+
+
 async def erase_account(platform: Platform, user: CurrentUser) -> None:
     """Close an account for ever and erase everything of it, in every domain.
 

@@ -7,8 +7,10 @@ same user's next walk (where it started from) and later walks with the same trac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,19 +46,37 @@ def walk_number(walk_id: str) -> int:
     return int.from_bytes(sha256(walk_id.encode()).digest()[:8], "big") >> 1
 
 
-async def judge_and_store(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set[int]:
-    """Judge a finished walk and what depends on it; return the users whose walks changed."""
-    changed: set[int] = set()
-    changed.add(await _judge_one(platform, tx, walk_no, now_ms))
-    for other_no in await _dependents(tx, walk_no):
-        changed.add(await _judge_one(platform, tx, other_no, now_ms))
+@dataclass(frozen=True)
+class _Judged:
+    """Whose walk was judged, and the later walks that have the same track."""
+
+    user_no: int
+    copies: list[int]
+
+
+async def judge_and_store(
+    platform: Platform,
+    tx: Tx,
+    walk_no: int,
+    now_ms: int,
+    unpacked: Mapping[str, Fixes] = MappingProxyType({}),
+) -> set[int]:
+    """Judge a finished walk and what depends on it; return the users whose walks changed.
+
+    `unpacked` holds chunks that are decoded already, by their sha256.
+    """
+    judged = await _judge_one(platform, tx, walk_no, now_ms, unpacked)
+    changed = {judged.user_no}
+    for other_no in sorted({*judged.copies, *await _following(tx, walk_no)}):
+        changed.add((await _judge_one(platform, tx, other_no, now_ms)).user_no)
     return changed
 
 
 async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set[int]:
     """Take a walk (cancelled) out of the board and the rankings; judge again what it touched."""
-    dependents = await _dependents(tx, walk_no)
-    row = await tx.fetch_one("SELECT user_no FROM walk WHERE walk_no = ?", walk_no)
+    row = await tx.fetch_one("SELECT user_no, ended_ms FROM walk WHERE walk_no = ?", walk_no)
+    _, copies = await _same_tracks(tx, walk_no, row["ended_ms"], await _sketch(tx, walk_no))
+    dependents = sorted({*copies, *await _following(tx, walk_no)})
     await territory.replace_captures(platform, tx, walk_no, row["user_no"], (), (), now_ms)
     for table in ("walk_sketch", "walk_chunk"):
         await tx.execute(f"DELETE FROM {table} WHERE walk_no = ?", walk_no)
@@ -74,18 +94,20 @@ async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set
     )
     changed = {int(row["user_no"])}
     for other_no in dependents:
-        changed.add(await _judge_one(platform, tx, other_no, now_ms))
+        changed.add((await _judge_one(platform, tx, other_no, now_ms)).user_no)
     return changed
 
 
-async def load_fixes(tx: Tx, walk_no: int) -> tuple[Fixes, int | None]:
+async def load_fixes(
+    tx: Tx, walk_no: int, unpacked: Mapping[str, Fixes] = MappingProxyType({})
+) -> tuple[Fixes, int | None]:
     """Return a walk's fixes (chunks 0, 1, ... without a hole) and its clock drift in ms.
 
     Drift: by how much the phone's wall clock ran ahead of its monotonic clock, or None when the
     phone gave no monotonic times.
     """
     rows = await tx.fetch_all(
-        "SELECT chunk, packed, mono_first_ms, mono_last_ms FROM walk_chunk "
+        "SELECT chunk, sha256, packed, mono_first_ms, mono_last_ms FROM walk_chunk "
         "WHERE walk_no = ? ORDER BY chunk",
         walk_no,
     )
@@ -94,7 +116,7 @@ async def load_fixes(tx: Tx, walk_no: int) -> tuple[Fixes, int | None]:
     for number, row in enumerate(rows):
         if row["chunk"] != number:
             break
-        part = unpack(bytes(row["packed"]))
+        part = unpacked.get(row["sha256"]) or unpack(bytes(row["packed"]))
         parts.append(part)
         if row["mono_first_ms"] is not None and row["mono_last_ms"] is not None:
             wall_ms = int(part.t_ms[-1] - part.t_ms[0])
@@ -103,16 +125,22 @@ async def load_fixes(tx: Tx, walk_no: int) -> tuple[Fixes, int | None]:
     return Fixes.concat(parts) if parts else Fixes.empty(), drift_ms
 
 
-async def _judge_one(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> int:
+async def _judge_one(
+    platform: Platform,
+    tx: Tx,
+    walk_no: int,
+    now_ms: int,
+    unpacked: Mapping[str, Fixes] = MappingProxyType({}),
+) -> _Judged:
     row = await tx.fetch_one("SELECT * FROM walk WHERE walk_no = ?", walk_no)
     rules = rules_for(row["rules_version"])
     user_no = int(row["user_no"])
     with metrics.stage("walk", "decode"):
-        fixes, drift_ms = await load_fixes(tx, walk_no)
+        fixes, drift_ms = await load_fixes(tx, walk_no, unpacked)
         sketch = fingerprint(fixes)
     await tx.lock(LOCK_TRACKS, sketch[:1])
     await _store_sketch(tx, walk_no, user_no, sketch)
-    context = await _context(tx, row, sketch, drift_ms)
+    context, copies = await _context(tx, row, sketch, drift_ms)
     with metrics.stage("walk", "judge"):
         verdict = judge(fixes, context, rules)
     arrival_ms = int(row["first_finish_ms"])
@@ -126,14 +154,12 @@ async def _judge_one(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> i
     with metrics.stage("walk", "board"):
         events = _events(verdict, walk_no, user_no, rules) if counts else []
         loops = verdict.captures.loop.tolist() if counts else []
-        await territory.replace_captures(
-            platform, tx, walk_no, user_no, events, loops, now_ms
-        )
+        await territory.replace_captures(platform, tx, walk_no, user_no, events, loops, now_ms)
         await _tally(platform, tx, row, verdict, counts, last_fix_ms, rules)
     await _store_verdict(tx, walk_no, document, counts, late, now_ms)
     metrics.WALKS.labels(str(counts).lower()).inc()
     await publish(tx, walk_no, now_ms)
-    return user_no
+    return _Judged(user_no, copies)
 
 
 def _events(verdict: Verdict, walk_no: int, user_no: int, rules: Rules) -> list[CaptureEvent]:
@@ -148,25 +174,25 @@ def _events(verdict: Verdict, walk_no: int, user_no: int, rules: Rules) -> list[
     ]
 
 
-async def _context(tx: Tx, row: Any, sketch: Sequence[int], drift_ms: int | None) -> TrustContext:
-    walk_no, user_no = row["walk_no"], row["user_no"]
-    before = await tx.fetch_one(
-        """SELECT w.walk_no, w.ended_ms FROM walk w
-           WHERE w.user_no = ? AND w.judged_ms IS NOT NULL AND w.walk_no <> ?
-             AND (w.started_ms < ? OR (w.started_ms = ? AND w.walk_no < ?))
-           ORDER BY w.started_ms DESC, w.walk_no DESC LIMIT 1""",
-        user_no, walk_no, row["started_ms"], row["started_ms"], walk_no,
+async def _context(
+    tx: Tx, row: Any, sketch: Sequence[int], drift_ms: int | None
+) -> tuple[TrustContext, list[int]]:
+    """Return what the trust score looks at beside the track, and the later copies of the track."""
+    walk_no, user_no, started_ms = row["walk_no"], row["user_no"], row["started_ms"]
+    before = await tx.fetch_value(
+        """SELECT walk_no FROM walk WHERE user_no = ? AND judged_ms IS NOT NULL AND walk_no <> ?
+             AND (started_ms < ? OR (started_ms = ? AND walk_no < ?))
+           ORDER BY started_ms DESC, walk_no DESC LIMIT 1""",
+        user_no, walk_no, started_ms, started_ms, walk_no,
     )  # fmt: skip
-    last_end = None if before is None else await _end_of(tx, before["walk_no"])
-    same = await _same_tracks(tx, walk_no, sketch)
-    mine = (int(row["ended_ms"]), walk_no)
-    earlier = [other for other in same if (other[1], other[0]) < mine]
-    return TrustContext(
+    earlier, copies = await _same_tracks(tx, walk_no, row["ended_ms"], sketch)
+    context = TrustContext(
         mono_drift_ms=drift_ms,
-        duplicate_of_own=any(other[2] == user_no for other in earlier),
-        duplicate_of_other=any(other[2] != user_no for other in earlier),
-        last_end=last_end,
+        duplicate_of_own=user_no in earlier,
+        duplicate_of_other=any(owner != user_no for owner in earlier),
+        last_end=None if before is None else await _end_of(tx, before),
     )
+    return context, copies
 
 
 async def _end_of(tx: Tx, walk_no: int) -> LastEnd | None:
@@ -188,12 +214,23 @@ async def _store_sketch(tx: Tx, walk_no: int, user_no: int, sketch: Sequence[int
     )
 
 
+async def _sketch(tx: Tx, walk_no: int) -> tuple[int, ...]:
+    rows = await tx.fetch_tuples(
+        "SELECT hash FROM walk_sketch WHERE walk_no = ? ORDER BY hash", walk_no
+    )
+    return tuple(row[0] for row in rows)
+
+
 async def _same_tracks(
-    tx: Tx, walk_no: int, sketch: Sequence[int]
-) -> list[tuple[int, int, int]]:
-    """Return (walk_no, ended_ms, user_no) of the other walks with the same track."""
-    if not sketch:
-        return []
+    tx: Tx, walk_no: int, ended_ms: int, sketch: Sequence[int]
+) -> tuple[set[int], list[int]]:
+    """Return the users of earlier walks with the same track, and the numbers of all with it.
+
+    Earlier by the walks' own ends, so that the order of arrival does not matter. Also the walks
+    before this one are to be judged again: its end may have moved behind theirs.
+    """
+    if len(sketch) < FINGERPRINT_MIN_COMMON:
+        return set(), []
     clause, argument = tx.in_list("s.hash", sketch)
     rows = await tx.fetch_tuples(
         f"""SELECT s.walk_no, w.ended_ms, w.user_no FROM walk_sketch s
@@ -204,41 +241,26 @@ async def _same_tracks(
         walk_no,
         FINGERPRINT_MIN_COMMON,
     )
-    found: list[tuple[int, int, int]] = []
-    for other_no, ended_ms, user_no in rows:
-        theirs = await tx.fetch_tuples(
-            "SELECT hash FROM walk_sketch WHERE walk_no = ? ORDER BY hash", other_no
-        )
-        if is_same_track(tuple(sketch), tuple(row[0] for row in theirs)):
-            found.append((other_no, ended_ms, user_no))
-    return found
+    earlier: set[int] = set()
+    others: list[int] = []
+    for other_no, other_ended_ms, user_no in rows:
+        if is_same_track(tuple(sketch), await _sketch(tx, other_no)):
+            others.append(other_no)
+            if (other_ended_ms, other_no) < (ended_ms, walk_no):
+                earlier.add(user_no)
+    return earlier, others
 
 
-async def _dependents(tx: Tx, walk_no: int) -> list[int]:
-    """Return the judged walks whose verdict looks at this one."""
-    row = await tx.fetch_one(
-        "SELECT user_no, started_ms, ended_ms FROM walk WHERE walk_no = ?", walk_no
-    )
-    following = await tx.fetch_one(
+async def _following(tx: Tx, walk_no: int) -> list[int]:
+    """Return the same user's next judged walk: its start was compared with this one's end."""
+    row = await tx.fetch_one("SELECT user_no, started_ms FROM walk WHERE walk_no = ?", walk_no)
+    following = await tx.fetch_value(
         """SELECT walk_no FROM walk WHERE user_no = ? AND judged_ms IS NOT NULL AND walk_no <> ?
              AND (started_ms > ? OR (started_ms = ? AND walk_no > ?))
            ORDER BY started_ms, walk_no LIMIT 1""",
         row["user_no"], walk_no, row["started_ms"], row["started_ms"], walk_no,
     )  # fmt: skip
-    sketch = [
-        int(item[0])
-        for item in await tx.fetch_tuples(
-            "SELECT hash FROM walk_sketch WHERE walk_no = ? ORDER BY hash", walk_no
-        )
-    ]
-    mine = (row["ended_ms"] or 0, walk_no)
-    copies = [
-        other_no
-        for other_no, ended_ms, _ in await _same_tracks(tx, walk_no, sketch)
-        if (ended_ms, other_no) > mine
-    ]
-    following_no = [int(following["walk_no"])] if following is not None else []
-    return sorted({*following_no, *copies})
+    return [] if following is None else [following]
 
 
 async def _tally(
@@ -302,7 +324,7 @@ async def tally_again(platform: Platform, tx: Tx, walk_no: int) -> None:
         return
     rules = rules_for(row["rules_version"])
     fixes, drift_ms = await load_fixes(tx, walk_no)
-    context = await _context(tx, row, fingerprint(fixes), drift_ms)
+    context, _ = await _context(tx, row, fingerprint(fixes), drift_ms)
     verdict = judge(fixes, context, rules)
     last_fix_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["ended_ms"])
     await _tally(platform, tx, row, verdict, bool(row["counts"]), last_fix_ms, rules)

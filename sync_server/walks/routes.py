@@ -19,6 +19,8 @@ from sync_server.walks import judging, service
 from sync_server.walks.documents import walk_document
 from sync_server.walks.schemas import OpenWalks, TrackPoint, WalkList, WalkWithTrack
 
+MAX_TIED = 100
+
 
 @get("/api/walks", summary="My walks, newest first", responses=problems())
 async def list_walks(
@@ -29,7 +31,12 @@ async def list_walks(
 ) -> WalkList:
     async with platform.database.read() as tx:
         walks = await service.list_walks(tx, user.user_no, before_ms, limit)
-    more = walks[-1].started_at_ms if len(walks) == limit else None
+        more = walks[-1].started_at_ms if len(walks) == limit else None
+        if more is not None:
+            # The next page is older than this moment: all walks that began at it belong here.
+            known = {walk.walk_id for walk in walks}
+            tied = await service.list_walks(tx, user.user_no, more + 1, MAX_TIED)
+            walks += [w for w in tied if w.started_at_ms == more and w.walk_id not in known]
     return WalkList(walks, more)
 
 

@@ -2,8 +2,9 @@
 
 The state of a walk is a join of what was said about it, so the order of arrival does not matter:
 cancelled wins over everything, several finishes merge to the latest end and the most chunks, and
-a chunk that comes after the finish (from another device) is judged with the rest. Even the start may
-come last (after a restore another device can be quicker): until then the walk is not announced.
+a chunk that comes after the finish (from another device) is judged with the rest. Even the start
+may come last (after a restore another device can be quicker): until then the walk is not
+announced.
 """
 
 from __future__ import annotations
@@ -28,13 +29,12 @@ from edge_sdk.sync.hashes import chunk_sha256
 from edge_sdk.sync.packed import unpack
 from game_engine.errors import UnknownRulesVersion
 from game_engine.rules import CURRENT_RULES, rules_for
-from sync_server.platform import feed
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import not_found
 from sync_server.platform.facts import FactContext, FactKind, FactRefused, Outcome
 from sync_server.privacy import service as privacy
-from sync_server.walks import judging
+from sync_server.walks import attached, judging, rows
 from sync_server.walks.documents import WalkDoc, walk_document
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,8 @@ LOCK_USER_WALKS = 2
 MAX_CHUNKS = 144
 """A day at 1 Hz; a longer recording is refused, so that judging one walk stays cheap."""
 ABANDONED_MS = 72 * 3_600_000
+_UNKNOWN_START_MS = 0
+"""Until the start is known: any later time would move ends that are merged with it."""
 
 
 async def apply_start(context: FactContext, fact: WalkStart) -> Outcome:
@@ -54,7 +56,7 @@ async def apply_start(context: FactContext, fact: WalkStart) -> Outcome:
     row = await _known_or_new(context, fact.walk_id, fact.started_at_ms)
     if row["announced"]:
         return {"walk_id": fact.walk_id, "state": row["state"]}
-    await _own_dogs(tx, context.user_no, fact.dog_ids)
+    await rows.own_dogs(tx, context.user_no, fact.dog_ids)
     await tx.execute(
         """UPDATE walk SET client_id = ?, dog_ids = ?, source = ?, rules_version = ?,
              started_ms = ?, ended_ms = CASE WHEN ended_ms < ? THEN ? ELSE ended_ms END,
@@ -76,8 +78,8 @@ async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
     tx = context.tx
     if fact.chunk >= MAX_CHUNKS:
         raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
-    packed = _packed(fact)
-    row = await _known_or_new(context, fact.walk_id, context.now_ms)
+    packed = _packed(context, fact)
+    row = await _known_or_new(context, fact.walk_id, _UNKNOWN_START_MS)
     if row["state"] == "cancelled":
         return {"walk_id": fact.walk_id, "state": "cancelled"}
     known = await tx.fetch_value(
@@ -92,9 +94,12 @@ async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
            VALUES (?, ?, ?, ?, ?, ?)""",
         row["walk_no"], fact.chunk, fact.sha256, packed, fact.mono_first_ms, fact.mono_last_ms,
     )  # fmt: skip
+    # A walk that was closed without its phone had arrived then; this part of it arrives now.
     await tx.execute(
-        "UPDATE walk SET heard_ms = ? WHERE walk_no = ?", context.now_ms, row["walk_no"]
-    )
+        "UPDATE walk SET heard_ms = ?, first_finish_ms = CASE WHEN state = 'abandoned' "
+        "THEN CAST(? AS BIGINT) ELSE first_finish_ms END WHERE walk_no = ?",
+        context.now_ms, context.now_ms, row["walk_no"],
+    )  # fmt: skip
     if row["ended_ms"] is not None:
         await _judge_if_complete(context, row["walk_no"])
     return {"walk_id": fact.walk_id, "chunk": fact.chunk}
@@ -105,7 +110,7 @@ async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
     tx = context.tx
     if fact.chunks > MAX_CHUNKS:
         raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
-    row = await _known_or_new(context, fact.walk_id, fact.ended_at_ms)
+    row = await _known_or_new(context, fact.walk_id, _UNKNOWN_START_MS)
     if row["state"] == "cancelled":
         return {"walk_id": fact.walk_id, "state": "cancelled"}
     ended_ms = max(fact.ended_at_ms, row["started_ms"], row["ended_ms"] or 0)
@@ -128,11 +133,12 @@ async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
 async def apply_cancel(context: FactContext, fact: WalkCancel) -> Outcome:
     """`walk.cancel`: the walk shall not count, whatever else is said of it."""
     tx = context.tx
-    row = await _known_or_new(context, fact.walk_id, fact.at_ms)
+    row = await _known_or_new(context, fact.walk_id, _UNKNOWN_START_MS)
     if row["state"] != "cancelled":
         await tx.lock(LOCK_USER_WALKS, [context.user_no])
         await tx.execute(
-            "UPDATE walk SET state = 'cancelled', ended_ms = ?, heard_ms = ? WHERE walk_no = ?",
+            "UPDATE walk SET state = 'cancelled', ended_ms = ?, chunks = NULL, heard_ms = ? "
+            "WHERE walk_no = ?",
             max(fact.at_ms, row["started_ms"]), context.now_ms, row["walk_no"],
         )  # fmt: skip
         context.poked |= await judging.withdraw(
@@ -142,73 +148,21 @@ async def apply_cancel(context: FactContext, fact: WalkCancel) -> Outcome:
     return {"walk_id": fact.walk_id, "state": "cancelled"}
 
 
-async def apply_analysis(context: FactContext, fact: AnalysisAdd) -> Outcome:
-    """`analysis.add`: keep a face or gait result that the device computed."""
-    tx = context.tx
-    await _own_dogs(tx, context.user_no, [fact.dog_id])
-    if fact.walk_id is not None:
-        _mine(await _row(tx, fact.walk_id), context.user_no)
-    result = msgspec.json.encode(fact.result).decode()
-    known = await tx.fetch_one(
-        "SELECT user_no, result FROM analysis WHERE analysis_id = ?", fact.analysis_id
-    )
-    if known is not None:
-        if known["user_no"] != context.user_no or known["result"] != result:
-            raise FactRefused("id_taken", "this analysis_id is known with other content")
-        return {"analysis_id": fact.analysis_id}
-    await tx.execute(
-        """INSERT INTO analysis (analysis_id, user_no, kind, dog_id, walk_id, at_ms, result)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        fact.analysis_id, context.user_no, fact.kind, fact.dog_id, fact.walk_id, fact.at_ms,
-        result,
-    )  # fmt: skip
-    await feed.publish(
-        tx, context.user_no, "analyses", fact.analysis_id, fact, context.now_ms
-    )
-    return {"analysis_id": fact.analysis_id}
-
-
-async def apply_mission(context: FactContext, fact: MissionSubmit) -> Outcome:
-    """`mission.submit`: keep the submission of a mission video until it is judged."""
-    tx = context.tx
-    _mine(await _row(tx, fact.walk_id), context.user_no)
-    known = await tx.fetch_one(
-        "SELECT user_no, media_key FROM mission_submission WHERE mission_id = ?", fact.mission_id
-    )
-    if known is not None:
-        if known["user_no"] != context.user_no or known["media_key"] != fact.media_key:
-            raise FactRefused("id_taken", "a mission takes one submission")
-        return {"mission_id": fact.mission_id, "state": "submitted"}
-    await tx.execute(
-        """INSERT INTO mission_submission
-             (mission_id, user_no, walk_id, mission_type, media_key, nonce, at_ms, state)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 'submitted')""",
-        fact.mission_id, context.user_no, fact.walk_id, fact.mission_type, fact.media_key,
-        fact.nonce, fact.at_ms,
-    )  # fmt: skip
-    doc = {"mission_id": fact.mission_id, "walk_id": fact.walk_id,
-           "mission_type": fact.mission_type, "state": "submitted", "at_ms": fact.at_ms}  # fmt: skip
-    await feed.publish(tx, context.user_no, "missions", fact.mission_id, doc, context.now_ms)
-    return {"mission_id": fact.mission_id, "state": "submitted"}
-
-
 FACTS: dict[str, FactKind] = {
     "walk.start": FactKind(WalkStart, apply_start, needs_location_consent=True),
     "walk.points": FactKind(WalkPoints, apply_points, needs_location_consent=True),
     "walk.finish": FactKind(WalkFinish, apply_finish, needs_location_consent=True),
     "walk.cancel": FactKind(WalkCancel, apply_cancel),
-    "analysis.add": FactKind(AnalysisAdd, apply_analysis),
-    "mission.submit": FactKind(MissionSubmit, apply_mission),
+    "analysis.add": FactKind(AnalysisAdd, attached.apply_analysis),
+    "mission.submit": FactKind(MissionSubmit, attached.apply_mission),
 }
 
 
-async def list_walks(
-    tx: Tx, user_no: int, before_ms: int | None, limit: int
-) -> list[WalkDoc]:
+async def list_walks(tx: Tx, user_no: int, before_ms: int | None, limit: int) -> list[WalkDoc]:
     """Return the user's walks, newest first, cancelled ones left out."""
     rows = await tx.fetch_all(
-        """SELECT * FROM walk WHERE user_no = ? AND announced = 1 AND state <> 'cancelled' AND started_ms < ?
-           ORDER BY started_ms DESC, walk_no DESC LIMIT ?""",
+        """SELECT * FROM walk WHERE user_no = ? AND announced = 1 AND state <> 'cancelled'
+             AND started_ms < ? ORDER BY started_ms DESC, walk_no DESC LIMIT ?""",
         user_no, 2**62 if before_ms is None else before_ms, limit,
     )  # fmt: skip
     return [walk_document(row) for row in rows]
@@ -226,7 +180,7 @@ async def open_walks(tx: Tx, user_no: int) -> list[WalkDoc]:
 
 async def walk_of(tx: Tx, user_no: int, walk_id: str) -> Any:
     """Return the row of the user's walk; another user's or unknown id is not found."""
-    row = await _row(tx, walk_id)
+    row = await rows.row(tx, walk_id)
     if row is None or row["user_no"] != user_no:
         raise not_found()
     return row
@@ -296,24 +250,22 @@ async def _abandon(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> Non
 async def _judge_if_complete(context: FactContext, walk_no: int) -> bool:
     tx = context.tx
     row = await tx.fetch_one("SELECT chunks, announced FROM walk WHERE walk_no = ?", walk_no)
-    if not row["announced"] or await _stored_chunks(tx, walk_no) < row["chunks"]:
+    if not row["announced"] or await _stored_chunks(tx, walk_no) < (row["chunks"] or 0):
         await judging.publish(tx, walk_no, context.now_ms)
         return False
     await tx.lock(LOCK_USER_WALKS, [context.user_no])
     context.poked |= await judging.judge_and_store(
-        context.platform, tx, walk_no, context.now_ms
+        context.platform, tx, walk_no, context.now_ms, context.unpacked
     )
     await privacy.log_use(tx, context.user_no, "walk_judged", "game", context.now_ms)
     return True
 
 
 async def _stored_chunks(tx: Tx, walk_no: int) -> int:
-    return int(
-        await tx.fetch_value("SELECT COUNT(*) FROM walk_chunk WHERE walk_no = ?", walk_no)
-    )
+    return int(await tx.fetch_value("SELECT COUNT(*) FROM walk_chunk WHERE walk_no = ?", walk_no))
 
 
-def _packed(fact: WalkPoints) -> bytes:
+def _packed(context: FactContext, fact: WalkPoints) -> bytes:
     try:
         packed = b64decode(fact.packed, validate=True)
     except (Base64Error, ValueError) as error:
@@ -321,22 +273,18 @@ def _packed(fact: WalkPoints) -> bytes:
     if chunk_sha256(packed) != fact.sha256:
         raise FactRefused("bad_chunk", "sha256 does not fit the packed bytes")
     try:
-        unpack(packed)
+        context.unpacked[fact.sha256] = unpack(packed)
     except PackedError as error:
         raise FactRefused("bad_chunk", str(error)) from None
     return packed
 
 
-async def _row(tx: Tx, walk_id: str) -> Any:
-    return await tx.fetch_one(f"SELECT * FROM walk WHERE walk_id = ?{tx.for_update}", walk_id)
-
-
 async def _known_or_new(context: FactContext, walk_id: str, at_ms: int) -> Any:
     """Return the user's walk, making an unannounced one for an id that nobody has used."""
     tx = context.tx
-    row = await _row(tx, walk_id)
+    row = await rows.row(tx, walk_id)
     if row is not None:
-        return _mine(row, context.user_no)
+        return rows.mine(row, context.user_no)
     await tx.execute(
         """INSERT INTO walk (walk_no, walk_id, user_no, client_id, dog_ids, source, state,
              rules_version, started_ms, created_ms, heard_ms, announced)
@@ -344,25 +292,4 @@ async def _known_or_new(context: FactContext, walk_id: str, at_ms: int) -> Any:
         judging.walk_number(walk_id), walk_id, context.user_no, context.client_id, CURRENT_RULES,
         at_ms, context.now_ms, context.now_ms,
     )  # fmt: skip
-    return await _row(tx, walk_id)
-
-
-def _mine(row: Any, user_no: int) -> Any:
-    # Another user's walk and an unknown one look the same from outside.
-    if row is None or row["user_no"] != user_no:
-        raise FactRefused("unknown_walk", "no walk of yours has this id")
-    return row
-
-
-async def _own_dogs(tx: Tx, user_no: int, dog_ids: list[str]) -> None:
-    wanted = set(dog_ids)
-    if not wanted:
-        return
-    clause, argument = tx.in_list("dog_id", sorted(wanted))
-    found = await tx.fetch_value(
-        f"SELECT COUNT(*) FROM dog WHERE {clause} AND user_no = ?", argument, user_no
-    )
-    if found != len(wanted):
-        raise FactRefused("not_your_dog", "a dog of this fact is not yours")
-
-
+    return await rows.row(tx, walk_id)

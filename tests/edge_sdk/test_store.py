@@ -109,7 +109,7 @@ async def test_a_full_disk_is_an_error_that_passes(path: Path) -> None:
 
 async def test_an_error_inside_a_transaction_undoes_all_of_it(path: Path) -> None:
     async with await LocalStore.open(path) as store:
-        with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        with pytest.raises(ZeroDivisionError):
             async with store.transaction() as tx:
                 await tx.execute("INSERT INTO meta VALUES ('a', 'b')")
                 raise ZeroDivisionError
@@ -192,7 +192,7 @@ async def test_bytes_overwritten_in_the_middle_never_pass_unseen(path: Path) -> 
             async with await LocalStore.open(path) as store:
                 assert len(await store.facts()) == 50  # the page was not in use
         except EdgeError as error:
-            assert isinstance(error, StoreCorrupt)  # noqa: PT017
+            assert isinstance(error, StoreCorrupt)
 
 
 async def test_a_store_of_a_newer_app_is_refused(path: Path) -> None:

@@ -104,9 +104,7 @@ class BadNetwork:
             except Unreachable:
                 self.held.append(sent)
 
-    def events(
-        self, path: str, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[str]:
+    def events(self, path: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
         return self._real.events(path, headers=headers)
 
     async def close(self) -> None:

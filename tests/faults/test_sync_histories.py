@@ -11,6 +11,7 @@ once, all devices of a user equal, checksums equal, the board equal to the fold 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -338,10 +339,8 @@ class Histories(RuleBasedStateMachine):
             syncing = asyncio.create_task(device.client.sync())
             await asyncio.sleep(delay_ms / 1000)
             self.bench.server.kill()
-            try:
+            with contextlib.suppress(SyncError):
                 await syncing
-            except SyncError:
-                pass
 
         self._do(device, work())
         self.bench.server.start()
@@ -417,9 +416,7 @@ class Histories(RuleBasedStateMachine):
     async def _check_server(self, database: Database, bodies: dict[str, list[Any]]) -> None:
         async with database.read() as tx:
             numbers = {
-                key: await tx.fetch_value(
-                    "SELECT user_no FROM app_user WHERE user_id = ?", user_id
-                )
+                key: await tx.fetch_value("SELECT user_no FROM app_user WHERE user_id = ?", user_id)
                 for key, user_id in self.users.items()
             }
             for device in self.devices.values():
@@ -447,9 +444,7 @@ class Histories(RuleBasedStateMachine):
                 if walk.counts_as_done:
                     assert bool(stored[walk_id]["counts"]) == counted_walks[walk_id], walk_id
             for number in numbers.values():
-                rows = await tx.fetch_tuples(
-                    "SELECT cell FROM capture WHERE user_no = ?", number
-                )
+                rows = await tx.fetch_tuples("SELECT cell FROM capture WHERE user_no = ?", number)
                 assert {row[0] for row in rows} <= board.keys()
             clause, argument = tx.in_list("cell", board)
             rows = await tx.fetch_tuples(

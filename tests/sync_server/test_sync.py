@@ -70,7 +70,9 @@ async def test_another_fact_under_a_used_number_is_a_cloned_device(server: Serve
 
 async def test_a_refused_fact_consumes_its_number_and_keeps_its_payload(server: Server) -> None:
     log = await Log.of(server)
-    broken = Fact(1, "walk.start", '{"walk_id": 7}', service.fact_hash("walk.start", '{"walk_id": 7}'))
+    broken = Fact(
+        1, "walk.start", '{"walk_id": 7}', service.fact_hash("walk.start", '{"walk_id": 7}')
+    )
     unknown = Fact(2, "cat.meow", "{}", service.fact_hash("cat.meow", "{}"))
     future = WalkStart(uuid7(), [], server.clock.now_ms, "2999.9", "live")
     stranger = WalkStart(uuid7(), [uuid7()], server.clock.now_ms, CURRENT_RULES, "live")
@@ -103,7 +105,9 @@ async def test_a_fact_that_breaks_the_server_does_not_block_those_behind_it(
     log = await Log.of(server)
     facts = log.add(diary(log, "one", server.clock.now_ms), diary(log, "two", server.clock.now_ms))
 
-    async def stumble(context: platform_facts.FactContext, fact: DiarySet) -> platform_facts.Outcome:
+    async def stumble(
+        context: platform_facts.FactContext, fact: DiarySet
+    ) -> platform_facts.Outcome:
         await context.tx.execute("UPDATE sync_clock SET epoch = 'half done'")
         if fact.value == "one":
             raise LookupError("a bug")
