@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from daengdong.output import console, fail, print_json, print_table
+from daengdong.result import Ranking
 from edge_sdk.errors import EdgeError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "tracks"
@@ -66,17 +67,33 @@ def demo(
             for p in players
         ],
     )
-    for board in result.rankings:
-        if board.measure != "cells_held":
-            print_table(
-                f"{board.measure} ({board.period})",
-                ("rank", "name", "value"),
-                [[row.rank, row.name, round(row.value, 1)] for row in board.rows],
-            )
+    print_table(
+        f"rankings ({result.rankings[0].period})",
+        ("measure", "1st", "2nd", "3rd", "4th"),
+        [
+            [board.measure, *(_place(board, place) for place in range(4))]
+            for board in result.rankings
+        ],
+    )
+    names = {player.user_id: player.name for player in players}
     for walk in result.walks:
         verdict = f"{walk.captured} cells" if walk.counts_for_board else "counts for nothing"
         told = ", ".join((*walk.events, *walk.notes))
-        console.print(f"{walk.title}: {walk.distance_m / 1000:.2f} km, {verdict}; {told}")
+        line = f"{walk.title} {names[walk.user_id]}: {walk.distance_m / 1000:.2f} km, {verdict}"
+        console.print(f"{line}; {told}" if told else line, highlight=False)
     console.print(f"\nopen {out / 'map.html'} in a browser")
     if server:
         console.print(f"the server runs at {server} (data in {work}); end it with Ctrl-C or kill")
+
+
+def _place(board: Ranking, place: int) -> str:
+    """Return name and value at a place of a board, in a person's units."""
+    if place >= len(board.rows):
+        return ""
+    row = board.rows[place]
+    value = {
+        "area_held": f"{row.value:,.0f} m²",
+        "distance": f"{row.value / 1000:.2f} km",
+        "walking_time": f"{row.value / 60_000:.0f} min",
+    }.get(board.measure, f"{row.value:.0f}")
+    return f"{row.name} {value}"

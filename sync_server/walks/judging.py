@@ -65,9 +65,11 @@ async def judge_and_store(
 
     `unpacked` holds chunks that are decoded already, by their sha256.
     """
+    # A walk that has grown may no longer be like one that it was like before.
+    _, copies = await _same_tracks(tx, walk_no, 0, await _sketch(tx, walk_no))
     judged = await _judge_one(platform, tx, walk_no, now_ms, unpacked)
     changed = {judged.user_no}
-    for other_no in sorted({*judged.copies, *await _following(tx, walk_no)}):
+    for other_no in sorted({*copies, *judged.copies, *await _following(tx, walk_no)}):
         changed.add((await _judge_one(platform, tx, other_no, now_ms)).user_no)
     return changed
 

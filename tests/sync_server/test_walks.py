@@ -422,6 +422,27 @@ async def test_a_copy_counts_again_once_the_original_turns_out_to_be_later(
     assert not doc["counts_for_board"] and "duplicate_of_other" in doc["reasons"]
 
 
+async def test_a_walk_that_grows_out_of_a_copy_gives_the_other_one_back_its_cells(
+    server: Server,
+) -> None:
+    """Of a walk only the first chunk was known, and that is a part of the other walk."""
+    one, two = await Log.of(server), await Log.of(server)
+    at = server.clock.now_ms - 5 * HOUR_MS
+    common = straight(at, metres=790).take(slice(0, 600))
+    apart = straight(at + 600_000, (SEOUL[0] + 0.002, SEOUL[1] + 0.009), metres=780, seed=9)
+    theirs = straight(at + 600_000, (SEOUL[0] + 0.001, SEOUL[1] + 0.009), metres=520, seed=4)
+    start, first, second, finish = walk_bodies(Fixes.concat([common, apart.take(slice(0, 600))]))
+    assert isinstance(finish, WalkFinish)
+    one.add(start, first, msgspec.structs.replace(finish, chunks=1))
+    await one.push()
+    other = await two.walk(shifted(Fixes.concat([common, theirs]), HOUR_MS))
+    assert "duplicate_of_other" in (await two.walk_doc(other))["reasons"]
+    one.add(second)
+    await one.push()
+    assert (await two.walk_doc(other))["counts_for_board"]
+    assert (await one.walk_doc(walk_id_of([start])))["counts_for_board"]
+
+
 async def test_a_replay_of_an_own_track_earns_nothing(server: Server) -> None:
     log = await Log.of(server)
     fixes = straight(server.clock.now_ms - 30 * HOUR_MS, metres=500)
