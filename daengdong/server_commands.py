@@ -41,7 +41,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes (more than one needs PostgreSQL).")] = 1,
     data_dir: Annotated[str, typer.Option(help="Where the embedded database lies.")] = "",
 ) -> None:
-    """Run the server; settings come from DAENGDONG_* (docs/operate.md)."""
+    """Run the server; settings come from DAENGDONG_* (docs/tutorials/server-operator.md)."""
     import uvicorn
 
     if data_dir:

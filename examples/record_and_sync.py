@@ -94,7 +94,7 @@ async def main(server: str, folder: Path, seed: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Record a simulated walk and sync it.")
     parser.add_argument("--server", default="http://127.0.0.1:8000")
-    parser.add_argument("--folder", type=Path, default=Path(".example-phone"))
+    parser.add_argument("--folder", type=Path, default=Path(".daengdong/example-phone"))
     parser.add_argument("--seed", type=int, default=7, help="another seed is another walk")
     words = parser.parse_args()
     sys.exit(asyncio.run(main(words.server, words.folder, words.seed)))

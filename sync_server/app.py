@@ -30,9 +30,9 @@ from sync_server.platform.errors import Problem, handle, problems
 from sync_server.platform.logs import configure_logs
 from sync_server.platform.migrate import migrate
 from sync_server.platform.object_store import ObjectStore
-from sync_server.platform.openapi import SECURITY_SCHEMES, DocumentConfig
+from sync_server.platform.openapi import SECURITY_SCHEMES, ArrayStructs, DocumentConfig
 from sync_server.platform.pokes import Pokes
-from sync_server.platform.request_checks import check_request
+from sync_server.platform.request_checks import StrictRequest, check_request
 from sync_server.platform.settings import Settings, load_settings
 from sync_server.platform.tokens import TokenSigner
 
@@ -150,7 +150,9 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
         },
         exception_handlers={Exception: handle},
         middleware=[time_requests],
+        request_class=StrictRequest,
         before_request=check_request,
+        plugins=[ArrayStructs()],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=document,
     )

@@ -34,6 +34,7 @@ STATEMENTS = (
     """CREATE TABLE walk_sketch (
         hash BIGINT NOT NULL, walk_no BIGINT NOT NULL, user_no BIGINT NOT NULL,
         PRIMARY KEY (hash, walk_no)) {clustered}""",
+    "CREATE INDEX walk_sketch_walk ON walk_sketch (walk_no)",
     """CREATE TABLE capture (
         cell BIGINT NOT NULL, at_ms BIGINT NOT NULL, walk_no BIGINT NOT NULL,
         user_no BIGINT NOT NULL, local_day INTEGER NOT NULL, by_loop SMALLINT NOT NULL,

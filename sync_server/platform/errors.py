@@ -179,7 +179,10 @@ def as_problem(error: Exception) -> Problem:
         if code != "server_fault":
             return Problem(code, "" if error.status_code == 404 else error.detail)
     if isinstance(error, msgspec.ValidationError | msgspec.DecodeError):
-        return Problem("invalid_input", str(error))
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".")
+        fields = [FieldError(field, message)] if field else []
+        return Problem("invalid_input", str(error), errors=fields)
     if isinstance(error, RecursionError):
         # msgspec meets a body nested thousands deep; no code of ours recurses.
         return Problem("invalid_input", "nested too deeply")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -19,9 +19,16 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
 from litestar.routes import HTTPRoute
+from litestar.typing import FieldDefinition
+from litestar.utils.predicates import is_class_and_subclass
+from msgspec import Struct
 
 from sync_server.platform.errors import MEDIA_TYPE, TITLES
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
 
 BEARER = SecurityScheme(
     type="http", scheme="bearer", bearer_format="JWT", description="An access token"
@@ -53,6 +60,32 @@ class _Document(OpenAPI):
         if self.owner.app is not None:
             _complete_document(self, self.owner.app)
         return super().to_schema()
+
+
+class ArrayStructs(OpenAPISchemaPlugin):
+    """Documents array-like structs as the arrays they are on the wire."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Say whether a type is an array-like struct."""
+        kind = field_definition.annotation
+        return is_class_and_subclass(kind, Struct) and kind.__struct_config__.array_like
+
+    def to_openapi_schema(
+        self, field_definition: FieldDefinition, schema_creator: SchemaCreator
+    ) -> Schema:
+        """Return an array of exactly the struct's fields."""
+        fields = field_definition.get_type_hints(include_extras=True).values()
+        return Schema(
+            type=OpenAPIType.ARRAY,
+            title=field_definition.annotation.__name__,
+            description=field_definition.annotation.__doc__,
+            prefix_items=[
+                schema_creator.for_field_definition(FieldDefinition.from_annotation(kind))
+                for kind in fields
+            ],
+            min_items=len(fields),
+            max_items=len(fields),
+        )
 
 
 def _complete_document(document: OpenAPI, app: Litestar) -> None:

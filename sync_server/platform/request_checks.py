@@ -1,25 +1,61 @@
-"""What no route takes: checked once for all of them, before a request is read any further."""
+"""How every request is read: no NUL, JSON bodies decoded once and strictly by their type."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from litestar import Request
+import msgspec
+from litestar import Request, Response
+from litestar.routes import HTTPRoute
 
 from sync_server.platform.errors import Problem, not_found
 
-async def check_request(request: Request[Any, Any, Any]) -> None:
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON body is decoded straight into the type that its route takes.
+
+    Litestar decodes to plain values and converts them leniently: `0` and `"false"` would pass
+    as a boolean, `"12"` as a number. This is strict, and once instead of twice.
+    """
+
+    async def json(self) -> Any:
+        """Return the body as the route's type; raise msgspec.ValidationError."""
+        field = self.route_handler.parsed_fn_signature.parameters["data"]
+        return _decoder(field.annotation).decode(await self.body())
+
+
+@lru_cache(maxsize=256)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+async def check_request(request: Request[Any, Any, Any]) -> Response[None] | None:
     """Litestar's `before_request`: refuse NUL in path and query, and bodies that are not JSON.
 
     PostgreSQL takes no NUL in a text, so nothing has a name with one. Raises Problem not_found
-    (NUL in the path), invalid_input (in the query), unsupported_media_type.
+    (NUL in the path), invalid_input (in the query), unsupported_media_type. Answers OPTIONS with
+    all methods of the path; Litestar's own answer names those of its first handler only.
     """
+    if request.method == "OPTIONS":
+        return _options(request)
     if any("\x00" in str(value) for value in request.path_params.values()):
         raise not_found()
     if b"%00" in request.scope["query_string"]:
         raise Problem("invalid_input", "a NUL character in the query")
-    if "data" not in request.route_handler.parsed_fn_signature.parameters:
-        return
-    kind = request.headers.get("content-type", "application/json")
-    if kind.partition(";")[0].strip().lower() != "application/json":
-        raise Problem("unsupported_media_type", "the body is application/json")
+    if "data" in request.route_handler.parsed_fn_signature.parameters:
+        kind = request.headers.get("content-type", "application/json")
+        if kind.partition(";")[0].strip().lower() != "application/json":
+            raise Problem("unsupported_media_type", "the body is application/json")
+    return None
+
+
+def _options(request: Request[Any, Any, Any]) -> Response[None]:
+    here = request.scope["path_template"]
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == here
+        for method in route.methods
+    }
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})

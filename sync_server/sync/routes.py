@@ -20,7 +20,7 @@ from sync_server.platform.errors import Problem, problems
 from sync_server.platform.facts import FactKind
 from sync_server.platform.tokens import CurrentUser
 from sync_server.sync import service
-from sync_server.sync.schemas import PullAnswer, PushAnswer, PushRequest
+from sync_server.sync.schemas import PullAnswer, PullNow, PushAnswer, PushRequest
 
 PING_S = 15.0
 
@@ -76,9 +76,9 @@ async def pull(
     responses={
         **problems(),
         200: ResponseSpec(
-            str,
+            PullNow,
             generate_examples=False,
-            description="Events",
+            description="Events, and a comment as a ping every 15 s",
             media_type="text/event-stream",  # type: ignore[arg-type]
         ),
     },

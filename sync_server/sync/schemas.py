@@ -63,3 +63,10 @@ class PullAnswer(msgspec.Struct, frozen=True):
     checksums: dict[str, Checksum] | None
     territory_version: int
     server_time_ms: int
+
+
+class PullNow(msgspec.Struct, frozen=True):
+    """An event of the stream: something changed, pull; the first one comes at once."""
+
+    event: Literal["pull"]
+    data: str

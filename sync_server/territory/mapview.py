@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import h3.api.basic_int as h3
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from game_engine import cells as h3cells
-from game_engine.board import fold, free_at_ms
+from game_engine.board import effective_strength, fold
 from game_engine.privacy import in_zone
 from game_engine.rules import CURRENT_RULES, rules_for
 from sync_server.platform.database import Tx
@@ -25,7 +26,13 @@ MAX_NEIGHBOURHOODS = 600
 MAX_CELLS = 120_000
 HIDDEN = -1
 """Owner of a cell in somebody's private zone, as others see it."""
+MAX_WIDTH_DEG = 45.0
+"""Only around a pole is a wider box small; H3 reads edges of half the globe the wrong way round."""
 _RANGES_A_QUERY = 120
+_RECENT = 15
+_MARGIN_DEG = 0.006
+_RUNNING_MS = 60_000
+"""Longer than any push runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +70,22 @@ def parse_bbox(text: str) -> tuple[float, float, float, float]:
 
 
 def neighbourhoods(bbox: tuple[float, float, float, float]) -> list[int]:
-    """Return the res-7 cells that touch a box; raise Problem area_too_large beyond 600."""
+    """Return the res-7 cells whose descendants touch a box; raise Problem area_too_large past 600.
+
+    H3's cells do not nest exactly: a res-11 cell may lie up to half a kilometre outside its res-7
+    ancestor, so the box is widened by that before it is filled.
+    """
     west, south, east, north = bbox
+    shrink = max(0.01, float(np.cos(np.radians((south + north) / 2))))
     # A res-7 cell is about 5 km2; refuse before H3 has to count a continent.
-    width_km = (east - west) * 111.3 * max(0.01, float(np.cos(np.radians((south + north) / 2))))
-    if width_km * (north - south) * 111.3 > MAX_NEIGHBOURHOODS * 6:
+    width_km = (east - west) * 111.3 * shrink
+    if width_km * (north - south) * 111.3 > MAX_NEIGHBOURHOODS * 6 or east - west > MAX_WIDTH_DEG:
         raise Problem("area_too_large")
+    south, north = max(-90.0, south - _MARGIN_DEG), min(90.0, north + _MARGIN_DEG)
+    west, east = (
+        max(-180.0, west - _MARGIN_DEG / shrink),
+        min(180.0, east + _MARGIN_DEG / shrink),
+    )
     corners = [(south, west), (south, east), (north, east), (north, west)]
     found = set(h3.h3shape_to_cells_experimental(h3.LatLngPoly(corners), 7, contain="overlap"))
     found.add(h3.latlng_to_cell((south + north) / 2, (west + east) / 2, 7))
@@ -86,58 +103,79 @@ async def view(
     now_ms: int,
 ) -> MapView:
     """Build the map of a box for one viewer; with `since_ms`, only what may have changed since."""
-    rules = rules_for(CURRENT_RULES)
-    rows = await _rows(tx, neighbourhoods(bbox))
+    # Coarse cells are sums: a part of their cells says nothing.
+    changes_only = since_ms > 0 and resolution == h3cells.RESOLUTION
+    rows = await _rows(
+        tx, neighbourhoods(bbox), viewer_no, since_ms if changes_only else None, now_ms
+    )
     if len(rows) > MAX_CELLS:
         raise Problem("area_too_large")
-    table = np.array(rows, dtype=np.int64).reshape(-1, 8)
-    cells, owners, strength = table[:, 0], table[:, 1].copy(), table[:, 2]
-    visited, last_at, free, changed = (table[:, i].copy() for i in (3, 4, 5, 6))
-    cutoff_ms = now_ms - rules.public_delay_ms
-    value = strength - np.maximum(now_ms - visited, 0) // rules.decay_step_ms
-    recent = (last_at > cutoff_ms) & (owners != viewer_no)
-    if recent.any():
-        await _show_earlier(tx, cells, owners, value, free, np.flatnonzero(recent), cutoff_ms)
-    fresh = (changed > since_ms) | (last_at + rules.public_delay_ms > since_ms)
-    fresh |= (free > since_ms) & (free <= now_ms)
-    owned = (owners != 0) & (free > now_ms) & (value > 0)
-    owners = np.where(owned, owners, 0)
-    # Somebody who looks for the first time needs no list of free cells.
-    keep = fresh if since_ms > 0 and resolution == h3cells.RESOLUTION else owned
-    cells, owners, value = cells[keep], owners[keep], np.where(owned, value, 0)[keep]
+    numbers = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=2 * len(rows))
+    cells, codes = numbers[::2], numbers[1::2]
+    owners, values = codes >> 4, codes & 15
+    recent = np.flatnonzero(values == _RECENT)
+    if len(recent):
+        owners[recent], values[recent] = await _earlier(tx, cells[recent].tolist(), now_ms)
+    owners = np.where(values > 0, owners, 0)
+    if not changes_only:
+        # Somebody who looks for the first time needs no list of free cells.
+        held = owners != 0
+        cells, owners, values = cells[held], owners[held], values[held]
     owners = await _hide_homes(tx, viewer_no, cells, owners)
     if resolution == h3cells.RESOLUTION:
-        return MapView(resolution, cells, owners, value)
+        return MapView(resolution, cells, owners, values)
     return _coarse(cells, owners, resolution)
 
 
-async def _rows(tx: Tx, parents: Iterable[int]) -> Sequence[tuple[Any, ...]]:
-    ranges: list[tuple[int, int]] = []
-    for low, high in sorted(h3cells.descendant_range(parent) for parent in parents):
-        ranges.append((low, high))
+async def _rows(
+    tx: Tx, parents: Iterable[int], viewer_no: int, since_ms: int | None, now_ms: int
+) -> Sequence[tuple[Any, ...]]:
+    """Return (cell, 16 * owner + strength now) of the cells to show, in ascending order.
+
+    Strength 0 is a free cell; `_RECENT` stands for one whose last half hour is not public yet.
+    The database works the strength out: half of the time of a large view goes by the column.
+    """
+    rules = rules_for(CURRENT_RULES)
+    step_ms, cutoff_ms = rules.decay_step_ms, now_ms - rules.public_delay_ms
+    recent = f"(last_at_ms > {cutoff_ms} AND owner <> {viewer_no})"
+    strength = f"(strength - ({now_ms} - visited_ms) / {step_ms})"
+    code = (
+        f"owner * 16 + CASE WHEN {recent} THEN {_RECENT} "
+        f"WHEN free_ms <= {now_ms} OR {strength} < 0 THEN 0 ELSE {strength} END"
+    )
+    shown = f"(owner <> 0 AND (free_ms > {now_ms} OR {recent}))"
+    if since_ms is not None:
+        # A push stamps its rows when it begins: one that ran while the viewer asked is older.
+        safe_ms = since_ms - _RUNNING_MS
+        shown = (
+            f"(changed_ms > {safe_ms} OR last_at_ms > {safe_ms - rules.public_delay_ms} "
+            f"OR (free_ms > {safe_ms} AND free_ms <= {now_ms}) "
+            f"OR ({now_ms} - visited_ms) / {step_ms} <> ({safe_ms} - visited_ms) / {step_ms} "
+            f"OR owner IN (SELECT user_no FROM home_zone WHERE set_ms > {safe_ms}))"
+        )
+    ranges = sorted(h3cells.descendant_range(parent) for parent in parents)
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(ranges), _RANGES_A_QUERY):
         part = ranges[start : start + _RANGES_A_QUERY]
         where = " OR ".join(["cell BETWEEN ? AND ?"] * len(part))
         rows += await tx.fetch_tuples(
-            "SELECT cell, owner, strength, visited_ms, last_at_ms, free_ms, changed_ms, rev "
-            f"FROM cell_state WHERE {where} ORDER BY cell",
+            f"SELECT cell, {code} FROM cell_state WHERE ({where}) AND {shown} ORDER BY cell",
             *(bound for pair in part for bound in pair),
         )
     return rows
 
 
-async def _show_earlier(
-    tx: Tx, cells: Int64, owners: Int64, value: Int64, free: Int64, index: Int64, cutoff_ms: int
-) -> None:
-    """Replace cells that changed within the last half hour by what they were before."""
+async def _earlier(tx: Tx, cells: Sequence[int], now_ms: int) -> tuple[list[int], list[int]]:
+    """Return owners and strengths of cells without the events of the last half hour."""
     rules = rules_for(CURRENT_RULES)
-    events = await service.events_of(tx, cells[index].tolist(), until_ms=cutoff_ms)
-    for at in index.tolist():
-        state = fold(events.get(int(cells[at]), []), rules)
-        owners[at] = 0 if state is None else state.owner
-        value[at] = 0 if state is None else state.strength
-        free[at] = 0 if state is None else free_at_ms(state, rules)
+    events = await service.events_of(tx, cells, until_ms=now_ms - rules.public_delay_ms)
+    owners: list[int] = []
+    values: list[int] = []
+    for cell in cells:
+        state = fold(events.get(cell, []), rules)
+        owners.append(0 if state is None else state.owner)
+        values.append(0 if state is None else effective_strength(state, now_ms, rules))
+    return owners, values
 
 
 async def _hide_homes(tx: Tx, viewer_no: int, cells: Int64, owners: Int64) -> Int64:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
@@ -28,6 +30,8 @@ from sync_server.territory.schemas import (
     OwnCell,
 )
 
+AnyRequest = Request[Any, Any, Any]
+GZIP_LEVEL = 6
 PACKED_TYPE = "application/vnd.daengdong.cells"
 GEOJSON_TYPE = "application/geo+json"
 MAX_FEATURES = 5_000
@@ -54,6 +58,7 @@ _COLUMNS = (
     },
 )
 async def map_cells(
+    request: AnyRequest,
     platform: NamedDependency[Platform],
     user: NamedDependency[CurrentUser],
     bbox: Annotated[str, QueryParameter(max_length=100)],
@@ -69,7 +74,7 @@ async def map_cells(
         names = await service.names_of(tx, {int(owner) for owner in set(view.owners.tolist())})
     if format == "packed":
         data = packedmap.encode_map(view, {no: name[0] for no, name in names.items()}, now_ms)
-        return Response(data, media_type=PACKED_TYPE)
+        return await _compressed(request, data, PACKED_TYPE)
     if len(view.cells) > MAX_FEATURES:
         raise Problem("area_too_large", f"{len(view.cells)} cells; GeoJSON takes {MAX_FEATURES}")
     features = [
@@ -79,7 +84,26 @@ async def map_cells(
         )
     ]
     collection = FeatureCollection("FeatureCollection", features, now_ms, resolution)
-    return Response(msgspec.json.encode(collection), media_type=GEOJSON_TYPE)
+    return await _compressed(request, msgspec.json.encode(collection), GEOJSON_TYPE)
+
+
+async def _compressed(request: AnyRequest, data: bytes, media_type: str) -> Response[bytes]:
+    """Answer gzipped where the client takes that; other threads run meanwhile."""
+    headers = {"Vary": "Accept-Encoding"}
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        data = await asyncio.to_thread(gzip.compress, data, GZIP_LEVEL, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(data, media_type=media_type, headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Read an Accept-Encoding header (RFC 9110, 12.5.3)."""
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            digits = weight.replace(" ", "").removeprefix("q=").strip("0.")
+            return not weight.strip() or bool(digits)
+    return False
 
 
 def _feature(

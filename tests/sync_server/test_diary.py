@@ -298,7 +298,7 @@ async def test_wrong_days_are_invalid(server: Server, query: dict[str, str]) -> 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
 
 
-@pytest.mark.parametrize("entry_id", ["x", "%00", "0196a000-0000-4000-8000-000000000000"])
+@pytest.mark.parametrize("entry_id", ["x", "0196a000-0000-4000-8000-000000000000"])
 async def test_an_id_that_is_no_uuid7_is_refused(server: Server, entry_id: str) -> None:
     phone = await server.guest()
     assert (await put(server, phone, entry_id, date=DAY)).status_code == 400

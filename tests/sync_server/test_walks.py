@@ -152,7 +152,7 @@ async def test_the_facts_of_a_walk_in_any_order_from_two_phones_give_the_same_wa
         assert doc["ended_at_ms"] == end.ended_at_ms
         assert sorted(held) == sorted(doc["captured"])
     pulled = (await twins[1].pull())["changes"]["walks"]
-    assert [row for row in pulled if row["id"] == walk_id][0]["doc"]
+    assert next(row for row in pulled if row["id"] == walk_id)["doc"]
     # The next example begins with an empty board.
     await twins[0].cancel(walk_id, end.ended_at_ms + 60_000)
     assert await board(twins[0]) == {}
