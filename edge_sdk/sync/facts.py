@@ -34,7 +34,9 @@ Sha256: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", min_length=64,
 Chunk: TypeAlias = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 Metres: TypeAlias = Annotated[float, Meta(ge=0, le=1e8)]
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+# A text column takes no NUL on PostgreSQL.
+_NO_NUL: Final = r"^[^\x00]*$"
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NO_NUL)]
 Stamp: TypeAlias = Annotated[str, Meta(min_length=57, max_length=57)]
 
 
@@ -115,8 +117,8 @@ class MissionSubmit(_Body, frozen=True):
     mission_id: Id
     walk_id: Id
     mission_type: Name
-    media_key: Annotated[str, Meta(min_length=1, max_length=200)]
-    nonce: Annotated[str, Meta(min_length=1, max_length=200)]
+    media_key: Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
+    nonce: Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
     at_ms: TimeMs
 
 

@@ -15,6 +15,7 @@ from sync_server.platform.database import Database
 from sync_server.platform.errors import Problem
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.pokes import Pokes
+from sync_server.platform.rate_limit import READ, take
 from sync_server.platform.settings import Settings
 from sync_server.platform.tokens import CurrentUser, TokenSigner
 
@@ -53,7 +54,11 @@ def provide_token_user(
     request: Request[Any, Any, Any], platform: NamedDependency[Platform]
 ) -> CurrentUser:
     """Litestar dependency `token_user`: whom the token names, not looked up in the database."""
-    return platform.signer.read_access_token(bearer_token(request))
+    known: CurrentUser | None = request.state.get("token_user")
+    if known is None:
+        known = platform.signer.read_access_token(bearer_token(request))
+        request.state["token_user"] = known
+    return known
 
 
 async def provide_user(
@@ -61,7 +66,11 @@ async def provide_user(
 ) -> CurrentUser:
     """Litestar dependency `user`: the signed-in account; a deleted one is unauthorized at once."""
     user = provide_token_user(request, platform)
-    async with platform.database.read() as tx:
+    limited = platform.settings.rate_limits == "on"
+    # The bucket is a row, so that it holds across processes; without limits a read is enough.
+    async with platform.database.transaction() if limited else platform.database.read() as tx:
+        if limited:
+            await take(tx, READ, user.user_id, platform.clock())
         alive = await tx.fetch_value(
             "SELECT 1 FROM app_user WHERE user_no = ? AND user_id = ? AND deleted_ms IS NULL",
             user.user_no, user.user_id,

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.routes import HTTPRoute
 
+from sync_server.platform.context import provide_token_user
 from sync_server.platform.errors import Problem, not_found
 
 
@@ -31,19 +32,24 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 async def check_request(request: Request[Any, Any, Any]) -> Response[None] | None:
-    """Litestar's `before_request`: refuse NUL in path and query, and bodies that are not JSON.
+    """Litestar's `before_request`: who must sign in, NUL in path and query, bodies not JSON.
 
-    PostgreSQL takes no NUL in a text, so nothing has a name with one. Raises Problem not_found
-    (NUL in the path), invalid_input (in the query), unsupported_media_type. Answers OPTIONS with
+    PostgreSQL takes no NUL in a text, so nothing has a name with one. Raises Problem
+    unauthorized, token_expired, not_found (NUL in the path), invalid_input (NUL in the query),
+    unsupported_media_type. Answers OPTIONS with
     all methods of the path; Litestar's own answer names those of its first handler only.
+    The token is read here, before a stranger can make the server read a body.
     """
     if request.method == "OPTIONS":
         return _options(request)
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    if "user" in parameters or "token_user" in parameters:
+        provide_token_user(request, request.app.state.platform)
     if any("\x00" in str(value) for value in request.path_params.values()):
         raise not_found()
     if b"%00" in request.scope["query_string"]:
         raise Problem("invalid_input", "a NUL character in the query")
-    if "data" in request.route_handler.parsed_fn_signature.parameters:
+    if "data" in parameters:
         kind = request.headers.get("content-type", "application/json")
         if kind.partition(";")[0].strip().lower() != "application/json":
             raise Problem("unsupported_media_type", "the body is application/json")

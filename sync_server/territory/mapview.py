@@ -29,6 +29,8 @@ HIDDEN = -1
 MAX_WIDTH_DEG = 45.0
 """Only around a pole is a wider box small; H3 reads edges of half the globe the wrong way round."""
 _RANGES_A_QUERY = 120
+_PARENT_BITS = 3 * (15 - 7)
+"""The bits of an id below the last digit of its res-7 ancestor."""
 _RECENT = 15
 _MARGIN_DEG = 0.006
 _RUNNING_MS = 60_000
@@ -136,33 +138,54 @@ async def _rows(
     The database works the strength out: half of the time of a large view goes by the column.
     """
     rules = rules_for(CURRENT_RULES)
-    step_ms, cutoff_ms = rules.decay_step_ms, now_ms - rules.public_delay_ms
-    recent = f"(last_at_ms > {cutoff_ms} AND owner <> {viewer_no})"
-    strength = f"(strength - ({now_ms} - visited_ms) / {step_ms})"
+    step = f"/ {rules.decay_step_ms}"
+    recent = f"(last_at_ms > now_ms - {rules.public_delay_ms} AND owner <> viewer)"
+    strength = f"(strength - (now_ms - visited_ms) {step})"
     code = (
         f"owner * 16 + CASE WHEN {recent} THEN {_RECENT} "
-        f"WHEN free_ms <= {now_ms} OR {strength} < 0 THEN 0 ELSE {strength} END"
+        f"WHEN free_ms <= now_ms OR {strength} < 0 THEN 0 ELSE {strength} END"
     )
-    shown = f"(owner <> 0 AND (free_ms > {now_ms} OR {recent}))"
-    if since_ms is not None:
-        # A push stamps its rows when it begins: one that ran while the viewer asked is older.
-        safe_ms = since_ms - _RUNNING_MS
+    if since_ms is None:
+        shown = f"owner <> 0 AND (free_ms > now_ms OR {recent})"
+    else:
         shown = (
-            f"(changed_ms > {safe_ms} OR last_at_ms > {safe_ms - rules.public_delay_ms} "
-            f"OR (free_ms > {safe_ms} AND free_ms <= {now_ms}) "
-            f"OR ({now_ms} - visited_ms) / {step_ms} <> ({safe_ms} - visited_ms) / {step_ms} "
-            f"OR owner IN (SELECT user_no FROM home_zone WHERE set_ms > {safe_ms}))"
+            f"(changed_ms > since_ms OR last_at_ms > since_ms - {rules.public_delay_ms} "
+            "OR (free_ms > since_ms AND free_ms <= now_ms) "
+            f"OR (now_ms - visited_ms) {step} <> (since_ms - visited_ms) {step} "
+            "OR owner IN (SELECT user_no FROM home_zone WHERE set_ms > since_ms))"
         )
-    ranges = sorted(h3cells.descendant_range(parent) for parent in parents)
+    # A push stamps its rows when it begins: one that ran while the viewer asked looks older.
+    moments = (now_ms, (since_ms or 0) - _RUNNING_MS, viewer_no)
+    ranges = _joined(parents)
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(ranges), _RANGES_A_QUERY):
         part = ranges[start : start + _RANGES_A_QUERY]
         where = " OR ".join(["cell BETWEEN ? AND ?"] * len(part))
         rows += await tx.fetch_tuples(
-            f"SELECT cell, {code} FROM cell_state WHERE ({where}) AND {shown} ORDER BY cell",
+            f"""SELECT cell, {code} FROM cell_state, (SELECT CAST(? AS BIGINT) AS now_ms,
+                  CAST(? AS BIGINT) AS since_ms, CAST(? AS BIGINT) AS viewer) asked
+                WHERE ({where}) AND {shown} ORDER BY cell""",
+            *moments,
             *(bound for pair in part for bound in pair),
         )
     return rows
+
+
+def _joined(parents: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the ranges of res-11 ids of res-7 cells, neighbours in the order of ids as one."""
+    joined: list[tuple[int, int]] = []
+    last = -1
+    for parent in sorted(parents):
+        low, high = h3cells.descendant_range(parent)
+        place = low >> _PARENT_BITS
+        # The last digit of an id runs from 0 to 6.
+        follows = place - last == (2 if last & 7 == 6 else 1)
+        if joined and follows:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+        last = place
+    return joined
 
 
 async def _earlier(tx: Tx, cells: Sequence[int], now_ms: int) -> tuple[list[int], list[int]]:

@@ -31,7 +31,8 @@ from sync_server.territory.schemas import (
 )
 
 AnyRequest = Request[Any, Any, Any]
-GZIP_LEVEL = 6
+GZIP_LEVEL = 4
+"""50,000 cells: 40 kB in 2 ms; level 6 takes four times as long for 2 kB less."""
 PACKED_TYPE = "application/vnd.daengdong.cells"
 GEOJSON_TYPE = "application/geo+json"
 MAX_FEATURES = 5_000
