@@ -75,7 +75,7 @@ async def _replay(
     dog_id = await phone.store.get_meta("dog_id")
     open_walk = await recorder.current() if resume else None
     if open_walk is None:
-        moved = _moved(fixes, ended)
+        moved = _moved(fixes, ended, quiet)
         await recorder.start(
             [dog_id] if dog_id else [], int(moved.t_ms[0]), source="gpx", supersede=True
         )
@@ -96,14 +96,15 @@ async def _replay(
     return await recorder.finish(last_ms)
 
 
-def _moved(fixes: Fixes, ended: str) -> Fixes:
+def _moved(fixes: Fixes, ended: str, as_json: bool) -> Fixes:
     if not len(fixes):
-        raise fail("gpx_empty", "the track has no usable point")
+        raise fail("gpx_empty", "the track has no usable point", as_json)
     if ended == "recorded":
         return fixes
     match = _AGO.match(ended)
     if ended != "now" and match is None:
-        raise fail("bad_option", "--ended takes 'now', 'recorded', or a time like 90m or 3h")
+        said = "--ended takes 'now', 'recorded', or a time like 90m or 3h"
+        raise fail("bad_option", said, as_json)
     ago_ms = int(float(match[1]) * _UNIT_S[match[2]] * 1000) if match else 0
     return _shifted(fixes, now_ms() - ago_ms - int(fixes.t_ms.max()))
 

@@ -60,7 +60,7 @@ def db_migrate(json: Json = False) -> None:
     """Bring the database to this program's schema (all or nothing)."""
     from sync_server.platform.migrate import migrate
 
-    new = _with_database(migrate, migrated=False)
+    new = _with_database(migrate, json, migrated=False)
     if json:
         print_json({"migrated": new})
     else:
@@ -81,7 +81,7 @@ def db_restored(json: Json = False) -> None:
             await tx.execute("UPDATE sync_clock SET epoch = ?", epoch)
         return epoch
 
-    _with_database(mark)
+    _with_database(mark, json)
     print_json({"epoch": epoch}) if json else console.print(f"new epoch {epoch}")
 
 
@@ -107,7 +107,7 @@ def regions_import(
                 level=None if level is None else level.value,
                 name_field=name_field or None,
                 code_field=code_field or None,
-                progress=shown,
+                progress=lambda _stage, done, of: shown(done, of),
             )
         await walks.retally(platform)
         return report
@@ -135,7 +135,7 @@ def users_list(
         return [dict(zip(row.keys(), tuple(row.values() if hasattr(row, "values") else row),
                          strict=True)) for row in rows]  # fmt: skip
 
-    found = _with_database(work)
+    found = _with_database(work, json)
     if json:
         print_json({"users": found})
     else:
@@ -174,7 +174,7 @@ def doctor(json: Json = False) -> None:
         check(f"{module} (extra {extra})", lambda module=module: _version(module))  # type: ignore[misc]
     check("settings", lambda: _settings().database.split("@")[-1])
     check("data folder", _data_folder)
-    check("database", lambda: _with_database(_schema_state, migrated=False))
+    check("database", lambda: _with_database(_schema_state, False, migrated=False))
     check("disk", lambda: f"{shutil.disk_usage(_settings_folder()).free // 2**20} MiB free")
     if json:
         print_json({"checks": checks})
@@ -205,13 +205,13 @@ def _version(module: str) -> str:
     return version(module)
 
 
-def _settings() -> Any:
+def _settings(as_json: bool = False) -> Any:
     from sync_server.platform.settings import SettingsInvalid, load_settings
 
     try:
         return load_settings()
     except (SettingsInvalid, OSError) as error:
-        raise fail("settings_invalid", str(error)) from None
+        raise fail("settings_invalid", str(error), as_json) from None
 
 
 def _settings_folder() -> Path:
@@ -228,13 +228,18 @@ def _data_folder() -> str:
     return str(folder)
 
 
-def _with_database(work: Callable[[Any], Awaitable[T]], migrated: bool = True) -> T:
+def _with_database(work: Callable[[Any], Awaitable[T]], as_json: bool, migrated: bool = True) -> T:
     """Run work on the database of the settings; faults end the program with a clear line."""
     from sync_server.platform.database import Database, DatabaseError
+    from sync_server.platform.logs import configure_logs
     from sync_server.platform.migrate import migrate
 
+    settings = _settings(as_json)
+    # Standard output is the command's own.
+    configure_logs(settings.log_level)
+
     async def run() -> T:
-        database = Database(_settings().database)
+        database = Database(settings.database)
         try:
             await database.open()
             if migrated:
@@ -246,7 +251,7 @@ def _with_database(work: Callable[[Any], Awaitable[T]], migrated: bool = True) -
     try:
         return asyncio.run(run())
     except DatabaseError as error:
-        raise fail(error.code, str(error)) from None
+        raise fail(error.code, str(error), as_json) from None
 
 
 def _with_platform(work: Callable[[Any], Awaitable[T]], as_json: bool) -> T:
@@ -254,11 +259,16 @@ def _with_platform(work: Callable[[Any], Awaitable[T]], as_json: bool) -> T:
     from sync_server.app import open_platform
     from sync_server.platform.database import DatabaseError
     from sync_server.platform.errors import Problem
+    from sync_server.platform.logs import configure_logs
     from sync_server.regions.importer import RegionImportRefused
+
+    settings = _settings(as_json)
+    # Standard output is the command's own.
+    configure_logs(settings.log_level)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Any]:
-        async with open_platform(_settings()) as platform:
+        async with open_platform(settings) as platform:
             yield platform
 
     async def run() -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from sync_server.platform.clock import Clock
-from sync_server.platform.database import Database
+from sync_server.platform.database import Database, StorageFull, StorageReadOnly, Tx
 from sync_server.platform.errors import Problem
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.pokes import Pokes
@@ -66,15 +67,22 @@ async def provide_user(
 ) -> CurrentUser:
     """Litestar dependency `user`: the signed-in account; a deleted one is unauthorized at once."""
     user = provide_token_user(request, platform)
-    limited = platform.settings.rate_limits == "on"
-    # The bucket is a row, so that it holds across processes; without limits a read is enough.
-    async with platform.database.transaction() if limited else platform.database.read() as tx:
-        if limited:
-            await take(tx, READ, user.user_id, platform.clock())
-        alive = await tx.fetch_value(
-            "SELECT 1 FROM app_user WHERE user_no = ? AND user_id = ? AND deleted_ms IS NULL",
-            user.user_no, user.user_id,
-        )  # fmt: skip
+    if platform.settings.rate_limits == "on":
+        # The bucket is a row, so that it holds across processes.
+        with suppress(StorageFull, StorageReadOnly):
+            async with platform.database.transaction() as tx:
+                await take(tx, READ, user.user_id, platform.clock())
+                return await _alive(tx, user)
+    # Without limits a read is enough; and what can be read is answered while nothing is written.
+    async with platform.database.read() as tx:
+        return await _alive(tx, user)
+
+
+async def _alive(tx: Tx, user: CurrentUser) -> CurrentUser:
+    alive = await tx.fetch_value(
+        "SELECT 1 FROM app_user WHERE user_no = ? AND user_id = ? AND deleted_ms IS NULL",
+        user.user_no, user.user_id,
+    )  # fmt: skip
     if alive is None:
         raise Problem("unauthorized")
     return user

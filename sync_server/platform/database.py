@@ -304,6 +304,7 @@ class Database:
         Raises DatabaseError (and its kinds) for faults of the database, UniqueViolation for a
         broken unique key.
         """
+        outer = self.engine.current_transaction.get()
         try:
             async with self.engine.transaction() as current:
                 yield Tx(self.dialect, current.connection, inline=self.dialect == "sqlite")
@@ -312,6 +313,11 @@ class Database:
             if translated is error:
                 raise
             raise translated from error
+        finally:
+            # Piccolo's PostgreSQL transaction stays current where its end fails (a connection that
+            # died): every later one of this task would join it on a connection long gone.
+            if self.engine.current_transaction.get() is not outer:
+                self.engine.current_transaction.set(outer)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:

@@ -18,7 +18,7 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
@@ -37,7 +37,7 @@ SECURITY_SCHEMES: dict[str, SecurityScheme | Reference] = {"bearer": BEARER}
 EITHER_WAY: list[dict[str, list[str]]] = [{}, {"bearer": []}]
 """`security=` of a route that also works without signing in."""
 _SIGNED_IN = {"user", "token_user"}
-_BYTES = Schema(type=OpenAPIType.STRING, format="binary")
+_BYTES = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 class DocumentConfig(OpenAPIConfig):

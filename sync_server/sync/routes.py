@@ -79,7 +79,7 @@ async def pull(
             PullNow,
             generate_examples=False,
             description="Events, and a comment as a ping every 15 s",
-            media_type="text/event-stream",  # type: ignore[arg-type]
+            media_type="text/event-stream",
         ),
     },
 )

@@ -54,7 +54,7 @@ _COLUMNS = (
             FeatureCollection,
             generate_examples=False,
             description="Cells; compact bytes unless format=geojson",
-            media_type=GEOJSON_TYPE,  # type: ignore[arg-type]
+            media_type=GEOJSON_TYPE,
         ),
     },
 )

@@ -142,9 +142,7 @@ class Neighbours:
 
     async def as_b(self, attempt: Attempt, used_id: str) -> httpx.Response:
         headers = self.b.phone.headers
-        return await self.server.client.request(
-            **attempt.request(self.b, used_id), headers=headers
-        )
+        return await self.server.client.request(**attempt.request(self.b, used_id), headers=headers)
 
 
 @pytest.fixture
@@ -308,7 +306,7 @@ WITHOUT_SIGNING_IN = {
     "POST /api/auth/guest", "POST /api/auth/kakao", "GET /api/auth/kakao/start",
     "POST /api/auth/refresh", "POST /api/auth/logout",  # the token is in the body
     "GET /api/breeds",  # the same for everybody
-    "PUT /api/uploads/{key}/content", "GET /api/media/{key}",  # the signed address is the permission
+    "PUT /api/uploads/{key}/content", "GET /api/media/{key}",  # the signature permits
 }  # fmt: skip
 SIGNED_IN = [operation for operation in OPERATIONS.values() if operation.is_signed_in]
 

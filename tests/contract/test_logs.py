@@ -90,8 +90,8 @@ class Session:
             self.keep(answer.json(), when)
 
     def live(self) -> None:
-        self.call("PUT", "/api/consents",
-                  json={"kind": "location", "granted": True, "version": "1"}, status=200)  # fmt: skip
+        consent = {"kind": "location", "granted": True, "version": "1"}
+        self.call("PUT", "/api/consents", json=consent, status=200)
         self.call("PUT", "/api/me/home", json=HOME, status=200)
         self.call("GET", f"/api/regions/at?lat={HOME['lat']}&lng={HOME['lng']}", status=200)
         dog = {"dog_id": uuid7(), "name": DOG_NAME}

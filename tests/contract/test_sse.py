@@ -1,4 +1,4 @@
-"""GET /api/sync/events on a real server: it pokes at once, the right user only, and leaves nothing."""
+"""GET /api/sync/events of a real server: pokes at once, the right user only, leaves nothing."""
 
 from __future__ import annotations
 

@@ -100,13 +100,13 @@ def gather(bodies: Mapping[int, Iterable[Body]]) -> dict[str, Walk]:
 
 def expected_board(
     walks: Mapping[str, Walk], arrivals_ms: Mapping[str, int]
-) -> tuple[dict[int, CellState], dict[str, bool]]:
-    """Judge all walks, each knowing all others, and fold; also say which walks count."""
+) -> tuple[dict[int, CellState], dict[str, tuple[bool, int]]]:
+    """Judge all walks, each knowing all others, and fold; also say what counts and the trust."""
     done = [walk for walk in walks.values() if walk.counts_as_done]
     tracks = {walk.walk_id: walk.fixes() for walk in done}
     sketches = {walk_id: fingerprint(fixes) for walk_id, fixes in tracks.items()}
     events: list[CaptureEvent] = []
-    counted: dict[str, bool] = {}
+    judged: dict[str, tuple[bool, int]] = {}
     for walk in done:
         assert walk.start is not None
         rules = rules_for(walk.start.rules_version)
@@ -115,8 +115,9 @@ def expected_board(
         last_ms = int(fixes.t_ms.max()) if len(fixes) else walk.ended_ms
         arrival_ms = arrivals_ms[walk.walk_id]
         in_time = -AHEAD_MS <= arrival_ms - last_ms <= rules.late_max_ms
-        counted[walk.walk_id] = verdict.counts_for_board and in_time
-        if counted[walk.walk_id]:
+        counts = verdict.counts_for_board and in_time
+        judged[walk.walk_id] = (counts, verdict.trust.score)
+        if counts:
             zone = ZoneInfo(rules.zone_name)
             events += [
                 CaptureEvent(cell, at_ms, walk.walk_no, walk.user_no, local_day(at_ms, zone))
@@ -124,7 +125,7 @@ def expected_board(
                     verdict.captures.cells.tolist(), verdict.captures.at_ms.tolist(), strict=True
                 )
             ]
-    return fold_all(events, rules_for("2026.1")), counted
+    return fold_all(events, rules_for("2026.1")), judged
 
 
 def _context(
