@@ -120,6 +120,13 @@ def _translate_postgres(error: BaseException) -> BaseException:
     return DatabaseError(str(error)) if isinstance(error, gone) else error
 
 
+def is_bad_value(error: BaseException) -> bool:
+    """Say whether a value does not fit its column: the same statement would fail for ever."""
+    if isinstance(error, (sqlite3.DataError, sqlite3.InterfaceError)):
+        return True
+    return asyncpg is not None and isinstance(error, asyncpg.DataError)
+
+
 class Tx:
     """Statements inside one transaction; placeholders are `?` on both engines.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,7 +19,14 @@ from edge_sdk.sync.facts import Fact, decode_payload
 from edge_sdk.sync.hashes import fact_hash
 from sync_server.platform import feed, metrics
 from sync_server.platform.context import Platform
-from sync_server.platform.database import DRIVER_FAULTS, DatabaseError, Tx
+from sync_server.platform.database import (
+    DRIVER_FAULTS,
+    DatabaseError,
+    StorageFull,
+    StorageReadOnly,
+    Tx,
+    is_bad_value,
+)
 from sync_server.platform.errors import Problem
 from sync_server.platform.facts import FactContext, FactKind, FactRefused
 from sync_server.platform.rate_limit import PUSH, READ, take
@@ -177,9 +185,10 @@ async def _apply(
         return FactResult(fact.seq, "refused", "unknown_type", str(error), {})
     except FactError as error:
         return FactResult(fact.seq, "refused", "malformed", str(error), {})
-    except _DATABASE_FAULTS:
-        raise
     except Exception as error:
+        # A fault of the database is tried again; a value that no column takes never fits.
+        if isinstance(error, _DATABASE_FAULTS) and not is_bad_value(error):
+            raise
         if not guarded:
             raise _Fault from error
         log.error("fact_fault", type=fact.type, seq=fact.seq, exc_info=error)
@@ -209,8 +218,10 @@ async def pull(platform: Platform, user: CurrentUser, cursor: str | None, limit:
     """Answer the rows changed since the cursor, in order of revision."""
     now_ms = platform.clock()
     if platform.settings.rate_limits == "on":
-        async with platform.database.transaction() as tx:
-            await take(tx, READ, user.user_id, now_ms)
+        # What can be read is answered while nothing can be written.
+        with suppress(StorageFull, StorageReadOnly):
+            async with platform.database.transaction() as tx:
+                await take(tx, READ, user.user_id, now_ms)
     async with platform.database.read() as tx:
         account = await tx.fetch_one(
             "SELECT territory_version FROM app_user WHERE user_no = ? AND deleted_ms IS NULL",

@@ -226,7 +226,8 @@ def test_a_wrong_value_is_an_error_with_a_code(
 @pytest.mark.parametrize(
     "words",
     [("fly",), ("walk", "swim"), ("walk", "replay"),
-     ("walk", "replay", str(WALK), "--pace", "fast"), ("sync", "--nonsense"), ("users", "erase"), ("rankings", "--region-id", "x"),
+     ("walk", "replay", str(WALK), "--pace", "fast"),
+     ("sync", "--nonsense"), ("users", "erase"), ("rankings", "--region-id", "x"),
      ("serve", "--port", "seven")],
 )  # fmt: skip
 def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...]) -> None:

@@ -18,21 +18,15 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
 
 from edge_sdk.errors import (
     ChecksumMismatch,
@@ -56,6 +50,7 @@ from tests.support.process import ServerProcess
 from tests.support.walks import straight
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., None])
 HISTORIES = int(os.environ.get("DAENGDONG_HISTORIES", "300"))
 HOUR_MS = 3_600_000
 # Shrinking takes minutes with real servers: `DAENGDONG_SHRINK=1` asks for it.
@@ -149,13 +144,31 @@ class Bench:
         self.loop.close()
 
 
-class Histories(RuleBasedStateMachine):
-    """One history; `bench` is set by the test."""
+Step = tuple[str, dict[str, Any]]
+STEPS: dict[str, st.SearchStrategy[Step]] = {}
+disasters = st.sampled_from(["none"] * 7 + ["kill"] * 2 + ["restore"])
 
-    bench: Bench
 
-    @initialize(disaster=st.sampled_from(["none"] * 7 + ["kill"] * 2 + ["restore"]))
-    def begin(self, disaster: str) -> None:
+def rule(**arguments: st.SearchStrategy[Any]) -> Callable[[F], F]:
+    """Make a method one of the things that can happen in a history."""
+
+    def register(method: F) -> F:
+        name = method.__name__
+        STEPS[name] = st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+        return method
+
+    return register
+
+
+class History:
+    """The state of one history, and what can happen in it.
+
+    The steps of a history are drawn before the first is taken, so that what is drawn never
+    depends on what real processes do.
+    """
+
+    def __init__(self, bench: Bench, disaster: str) -> None:
+        self.bench = bench
         self.disaster = disaster
         self.backed_up = False
         self.number = next(_histories)
@@ -379,8 +392,6 @@ class Histories(RuleBasedStateMachine):
         finally:
             self.bench.free_disk()
 
-    # The three below are not preconditions but no-ops when their time is not: what is drawn then
-    # never depends on what happened.
     @rule(name=devices, delay_ms=st.integers(0, 25))
     def the_server_is_killed_while_syncing(self, name: str, delay_ms: int) -> None:
         if self.disaster != "kill":
@@ -431,14 +442,14 @@ class Histories(RuleBasedStateMachine):
 
         self.bench.run(guarded())
 
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "devices"):
-                self.bench.run(self._heal_and_check())
-        finally:
-            for device in getattr(self, "devices", {}).values():
-                self.bench.run(device.close())
-            shutil.rmtree(getattr(self, "folder", "/nonexistent"), ignore_errors=True)
+    def check(self) -> None:
+        """Heal everything and compare: see the oracle."""
+        self.bench.run(self._heal_and_check())
+
+    def close(self) -> None:
+        for device in self.devices.values():
+            self.bench.run(device.close())
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _heal_and_check(self) -> None:
         for device in self.devices.values():
@@ -546,15 +557,25 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.mark.slow
 def test_after_any_history_everybody_agrees(bench: Bench) -> None:
-    machine = type("BoundHistories", (Histories,), {"bench": bench})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=HISTORIES, stateful_step_count=25, deadline=None, database=None,
-            suppress_health_check=list(HealthCheck), print_blob=True,
-            phases=PHASES,
-        ),
-    )  # fmt: skip
+    @settings(
+        max_examples=HISTORIES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        phases=PHASES,
+    )
+    @given(disasters, st.lists(st.one_of(list(STEPS.values())), min_size=8, max_size=32))
+    def live(disaster: str, steps: list[Step]) -> None:
+        history = History(bench, disaster)
+        try:
+            for name, arguments in steps:
+                getattr(history, name)(**arguments)
+            history.check()
+        finally:
+            history.close()
+
+    live()
     print("faults met:", dict(sorted(bench.counts.items())))
     if HISTORIES >= 200:
         # A run that met no faults or no contests proves nothing.

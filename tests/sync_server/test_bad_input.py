@@ -99,12 +99,12 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
 
 
 AS_NOBODY = """
-import contextlib, os, sys
+import contextlib, io, os, sys
 from daengdong import cli
 wanted = sys.argv[:1] + sys.argv[3:]
 # Once as root: what a command imports may lie where only root reads.
 sys.argv = ["x", "walk", "replay", sys.argv[1], "--home", sys.argv[2], "--offline", "--json"]
-with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
     cli.main()
 if os.geteuid() == 0:
     os.setuid(65534)
@@ -162,7 +162,7 @@ def test_a_full_disk_is_a_clear_error_and_the_walk_goes_on_later(
     grown = ["mount", "-o", "remount,size=40m", str(small_disk)]
     subprocess.run(grown, check=True)
     state = run("walk", "status", "--home", home, "--json").json()
-    assert state["log"]["last_seq"] == 1 and state["walk"] is not None
+    assert state["log"]["last_seq"] >= 1 and state["walk"] is not None
     done = replay(home, track, "--resume")
     assert done.code == 0, done
     fresh = replay(tmp_path / "other", track).json()["walk"]

@@ -438,9 +438,9 @@ async def test_changes_of_a_push_that_ran_while_the_viewer_asked_are_not_missed(
 
 @pytest.mark.parametrize(
     "bbox",
-    ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "nan,0,1,1", "0,0,inf,1", "127,37,126,38", "126,38,127,37",
+    ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "nan,0,1,1", "127,37,126,38", "126,38,127,37",
      "126,37,126,38", "126,37,127,37", "-181,0,-180,1", "179,0,181,1", "0,89,1,91",
-     "1e400,0,1,1",
+     "1e400,0,1,1", "0,0,inf,1",
      "179.9,-16,-179.9,-15.9", "127.0;37.0;127.1;37.1"],
 )  # fmt: skip
 async def test_an_odd_box_is_a_problem(server: Server, bbox: str) -> None:
