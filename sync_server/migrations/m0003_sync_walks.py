@@ -30,6 +30,7 @@ STATEMENTS = (
     """CREATE TABLE walk_chunk (
         walk_no BIGINT NOT NULL, chunk INTEGER NOT NULL, sha256 TEXT NOT NULL,
         packed {bytes} NOT NULL, mono_first_ms BIGINT, mono_last_ms BIGINT,
+        arrived_ms BIGINT NOT NULL,
         PRIMARY KEY (walk_no, chunk))""",
     """CREATE TABLE walk_sketch (
         hash BIGINT NOT NULL, walk_no BIGINT NOT NULL, user_no BIGINT NOT NULL,
@@ -50,6 +51,7 @@ STATEMENTS = (
         changed_ms BIGINT NOT NULL DEFAULT 0)""",
     "CREATE INDEX cell_state_owner ON cell_state (owner, cell)",
     "CREATE INDEX cell_state_free ON cell_state (free_ms)",
+    "CREATE INDEX cell_state_lost ON cell_state (prev_owner, taken_ms)",
     # What a walk earned, by local day and region (0 = everywhere): the truth of the rankings.
     """CREATE TABLE walk_tally (
         walk_no BIGINT NOT NULL, region_id BIGINT NOT NULL, user_no BIGINT NOT NULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -127,6 +127,9 @@ def is_bad_value(error: BaseException) -> bool:
     return asyncpg is not None and isinstance(error, asyncpg.DataError)
 
 
+AtEnd = Callable[["Tx", set[int]], Awaitable[None]]
+
+
 class Tx:
     """Statements inside one transaction; placeholders are `?` on both engines.
 
@@ -140,6 +143,20 @@ class Tx:
         self.connection = connection
         self._inline = inline
         self._revision: int | None = None
+        self._at_end: dict[AtEnd, set[int]] = {}
+
+    def at_end(self, work: AtEnd, items: Iterable[int]) -> None:
+        """Run `work` once with all items just before the commit.
+
+        For rows that many transactions want: taken last and all at once, they are held shortly
+        and nobody waits for another lock while holding them.
+        """
+        self._at_end.setdefault(work, set()).update(items)
+
+    async def run_at_end(self) -> None:
+        """Do what `at_end` was told; `Database.transaction` calls it."""
+        for work, items in self._at_end.items():
+            await work(self, items)
 
     async def fetch_all(self, sql: str, *args: Any) -> Sequence[Any]:
         """Run a query; return its rows (by position or column name)."""
@@ -314,7 +331,9 @@ class Database:
         outer = self.engine.current_transaction.get()
         try:
             async with self.engine.transaction() as current:
-                yield Tx(self.dialect, current.connection, inline=self.dialect == "sqlite")
+                tx = Tx(self.dialect, current.connection, inline=self.dialect == "sqlite")
+                yield tx
+                await tx.run_at_end()
         except DRIVER_FAULTS as error:
             translated = translate_error(error)
             if translated is error:

@@ -5,10 +5,12 @@ docs/sync-protocol.md is the specification; SYNC.md of the design gives the reas
 
 from __future__ import annotations
 
+import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from random import random
 from typing import Any
 
 import msgspec
@@ -21,6 +23,7 @@ from sync_server.platform import feed, metrics
 from sync_server.platform.context import Platform
 from sync_server.platform.database import (
     DRIVER_FAULTS,
+    DatabaseBusy,
     DatabaseError,
     StorageFull,
     StorageReadOnly,
@@ -43,6 +46,7 @@ from sync_server.users import service as users
 
 log = structlog.get_logger(__name__)
 TOMBSTONES_KEPT_MS = 90 * 86_400_000
+_ATTEMPTS = 4
 _DATABASE_FAULTS: tuple[type[Exception], ...] = (DatabaseError, *DRIVER_FAULTS)
 
 
@@ -54,10 +58,18 @@ async def push(
     platform: Platform, user: CurrentUser, request: PushRequest, kinds: Mapping[str, FactKind]
 ) -> PushAnswer:
     """Handle a push: each fact and its result in one transaction, in order, once."""
-    try:
-        return await _push(platform, user, request, kinds, guarded=False)
-    except _Fault:
-        return await _push(platform, user, request, kinds, guarded=True)
+    guarded = False
+    for attempt in range(_ATTEMPTS):
+        try:
+            return await _push(platform, user, request, kinds, guarded)
+        except _Fault:
+            guarded = True
+        except DatabaseBusy:
+            # A deadlock between walks that meet (PostgreSQL): one of them steps back.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(random() * 0.05 * 2**attempt)  # noqa: S311
+    raise DatabaseBusy("the push did not get its turn")
 
 
 async def _push(

@@ -14,7 +14,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from game_engine import cells as h3cells
-from game_engine.board import CellState, effective_strength, transitions
+from game_engine.board import CellState, effective_strength, free_at_ms, transitions
 from game_engine.rules import CURRENT_RULES, rules_for
 from sync_server.platform.context import Platform
 from sync_server.platform.errors import Problem, problems
@@ -142,12 +142,21 @@ async def my_territory(
             now_ms,
         )
         await privacy.log_use(tx, user.user_no, "map_viewed", "self", now_ms)
-    cells = []
-    for row in rows:
-        state = CellState(*row[:9])
-        strength = effective_strength(state, now_ms, rules)
-        cells.append(OwnCell(h3cells.to_hex(state.cell), strength, state.taken_ms, row[9]))
-    area_m2 = round(sum(row[10] for row in rows), 1)
+        kept = await service.recently_lost(tx, user.user_no, now_ms - rules.public_delay_ms)
+    states = [(CellState(*row[:9]), row[9], row[10]) for row in rows]
+    # Who took a cell within the last half hour is still near it: it stays mine until then.
+    states += [(state, free_at_ms(state, rules), area_m2) for state, area_m2 in kept]
+    cells = [
+        OwnCell(
+            h3cells.to_hex(state.cell),
+            effective_strength(state, now_ms, rules),
+            state.taken_ms,
+            free_ms,
+        )
+        for state, free_ms, _ in sorted(states)
+        if free_ms > now_ms
+    ]
+    area_m2 = round(sum(area_m2 for _, free_ms, area_m2 in states if free_ms > now_ms), 1)
     return MyTerritory(version, now_ms, len(cells), area_m2, cells)
 
 

@@ -17,7 +17,10 @@ class OwnCell(msgspec.Struct, frozen=True):
 
 
 class MyTerritory(msgspec.Struct, frozen=True):
-    """What I hold now; `version` changes whenever this does."""
+    """What I hold; a cell that another took shows as mine for 30 minutes more (privacy of walkers).
+
+    `version` changes whenever the holdings do.
+    """
 
     version: int
     as_of_ms: int

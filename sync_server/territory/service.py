@@ -74,7 +74,7 @@ async def replace_captures(
     fresh = [state for state in changed if state.cell not in states]
     await _insert(platform, tx, fresh, rules, now_ms)
     await _set_free(tx, emptied, now_ms)
-    await _bump_owners(tx, states, changed, emptied, user_no)
+    tx.at_end(_bump_owners, _owners(states, changed, emptied, user_no))
     metrics.CELLS.inc(len(events))
 
 
@@ -111,9 +111,24 @@ async def _lock_neighbourhoods(tx: Tx, cells: Iterable[int]) -> None:
         await tx.lock(LOCK_CELLS, {h3cells.parent(cell, 7) >> 12 for cell in cells})
 
 
-async def _fold_cells(tx: Tx, cells: Iterable[int], rules: Rules) -> dict[int, CellState]:
+async def recently_lost(tx: Tx, user_no: int, since_ms: int) -> list[tuple[CellState, float]]:
+    """Return the cells the user held at `since_ms` and lost to others after it, with their area."""
+    rows = await tx.fetch_tuples(
+        "SELECT cell, area_m2 FROM cell_state WHERE prev_owner = ? AND taken_ms > ? AND owner <> ?",
+        user_no, since_ms, user_no,
+    )  # fmt: skip
+    areas = {row[0]: row[1] for row in rows}
+    if not areas:
+        return []
+    states = await _fold_cells(tx, areas, rules_for(CURRENT_RULES), since_ms)
+    return [(s, areas[s.cell]) for s in states.values() if s.owner == user_no]
+
+
+async def _fold_cells(
+    tx: Tx, cells: Iterable[int], rules: Rules, until_ms: int | None = None
+) -> dict[int, CellState]:
     folded: dict[int, CellState] = {}
-    for cell, events in (await events_of(tx, cells)).items():
+    for cell, events in (await events_of(tx, cells, until_ms)).items():
         state = fold(events, rules)
         if state is not None:
             folded[cell] = state
@@ -170,14 +185,13 @@ async def _set_free(tx: Tx, cells: Sequence[int], now_ms: int) -> None:
     )
 
 
-async def _bump_owners(
-    tx: Tx,
+def _owners(
     before: dict[int, CellState],
     changed: Sequence[CellState],
     emptied: Iterable[int],
     user_no: int,
-) -> None:
-    """Tell every user whose cells changed that the territory they hold is another one."""
+) -> set[int]:
+    """Return the users whose territory is another one now."""
     owners = {user_no}
     for state in changed:
         earlier = before.get(state.cell)
@@ -187,6 +201,11 @@ async def _bump_owners(
                 owners.add(earlier.owner)
     owners.update(before[cell].owner for cell in emptied if cell in before)
     owners.discard(0)
+    return owners
+
+
+async def _bump_owners(tx: Tx, owners: set[int]) -> None:
+    """Give the owners a new territory version, so that their phones fetch it."""
     clause, argument = tx.in_list("user_no", sorted(owners))
     if tx.dialect == "postgres" and len(owners) > 1:
         # Same order everywhere, or two walks that meet would wait for each other.
@@ -213,7 +232,7 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
         emptied = [cell for cell in part if cell not in folded]
         await _update(tx, list(folded.values()), rules, now_ms)
         await _set_free(tx, emptied, now_ms)
-        await _bump_owners(tx, before, list(folded.values()), emptied, user_no)
+        tx.at_end(_bump_owners, _owners(before, list(folded.values()), emptied, user_no))
     return []
 
 

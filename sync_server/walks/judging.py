@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -39,6 +39,8 @@ from sync_server.walks.documents import VerdictDoc, verdict_document, walk_docum
 
 LOCK_TRACKS = 3
 CLOCK_AHEAD_MS = 5 * 60_000
+MAX_SAME_TRACKS = 32
+"""Most walks of one track that are looked at: who pushes it more often must not slow us down."""
 
 
 def walk_number(walk_id: str) -> int:
@@ -100,31 +102,41 @@ async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set
     return changed
 
 
+class StoredTrack(NamedTuple):
+    """A walk's chunks 0, 1, ... without a hole.
+
+    `drift_ms` is by how much the phone's wall clock ran ahead of its monotonic clock (None without
+    monotonic times), `arrived_ms` when the last of the chunks reached the server (0 without any).
+    """
+
+    fixes: Fixes
+    drift_ms: int | None
+    arrived_ms: int
+
+
 async def load_fixes(
     tx: Tx, walk_no: int, unpacked: Mapping[str, Fixes] = MappingProxyType({})
-) -> tuple[Fixes, int | None]:
-    """Return a walk's fixes (chunks 0, 1, ... without a hole) and its clock drift in ms.
-
-    Drift: by how much the phone's wall clock ran ahead of its monotonic clock, or None when the
-    phone gave no monotonic times.
-    """
+) -> StoredTrack:
+    """Return a walk's track; `unpacked` holds chunks decoded already, by their sha256."""
     rows = await tx.fetch_all(
-        "SELECT chunk, sha256, packed, mono_first_ms, mono_last_ms FROM walk_chunk "
+        "SELECT chunk, sha256, packed, mono_first_ms, mono_last_ms, arrived_ms FROM walk_chunk "
         "WHERE walk_no = ? ORDER BY chunk",
         walk_no,
     )
     parts: list[Fixes] = []
     drift_ms: int | None = None
+    arrived_ms = 0
     for number, row in enumerate(rows):
         if row["chunk"] != number:
             break
         part = unpacked.get(row["sha256"]) or unpack(bytes(row["packed"]))
         parts.append(part)
+        arrived_ms = max(arrived_ms, row["arrived_ms"])
         if row["mono_first_ms"] is not None and row["mono_last_ms"] is not None:
             wall_ms = int(part.t_ms[-1] - part.t_ms[0])
             chunk_drift = wall_ms - (row["mono_last_ms"] - row["mono_first_ms"])
             drift_ms = chunk_drift if drift_ms is None else drift_ms + chunk_drift
-    return Fixes.concat(parts) if parts else Fixes.empty(), drift_ms
+    return StoredTrack(Fixes.concat(parts) if parts else Fixes.empty(), drift_ms, arrived_ms)
 
 
 async def _judge_one(
@@ -138,14 +150,15 @@ async def _judge_one(
     rules = rules_for(row["rules_version"])
     user_no = int(row["user_no"])
     with metrics.stage("walk", "decode"):
-        fixes, drift_ms = await load_fixes(tx, walk_no, unpacked)
+        fixes, drift_ms, arrived_ms = await load_fixes(tx, walk_no, unpacked)
         sketch = fingerprint(fixes)
     await tx.lock(LOCK_TRACKS, sketch[:1])
     await _store_sketch(tx, walk_no, user_no, sketch)
     context, copies = await _context(tx, row, sketch, drift_ms)
     with metrics.stage("walk", "judge"):
         verdict = judge(fixes, context, rules)
-    arrival_ms = int(row["first_finish_ms"])
+    # A finish sent in time does not make points timely that come a month later.
+    arrival_ms = max(int(row["first_finish_ms"]), arrived_ms)
     # By the fixes, not by the end that the phone claims: that one could be chosen.
     last_fix_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["ended_ms"])
     late = arrival_ms - last_fix_ms > rules.late_max_ms
@@ -238,10 +251,12 @@ async def _same_tracks(
         f"""SELECT s.walk_no, w.ended_ms, w.user_no FROM walk_sketch s
             JOIN walk w ON w.walk_no = s.walk_no
             WHERE {clause} AND s.walk_no <> ? AND w.judged_ms IS NOT NULL
-            GROUP BY s.walk_no, w.ended_ms, w.user_no HAVING COUNT(*) >= ?""",
+            GROUP BY s.walk_no, w.ended_ms, w.user_no HAVING COUNT(*) >= ?
+            ORDER BY w.ended_ms, s.walk_no LIMIT ?""",
         argument,
         walk_no,
         FINGERPRINT_MIN_COMMON,
+        MAX_SAME_TRACKS,
     )
     earlier: set[int] = set()
     others: list[int] = []
@@ -325,7 +340,7 @@ async def tally_again(platform: Platform, tx: Tx, walk_no: int) -> None:
     if row is None or row["verdict"] is None:
         return
     rules = rules_for(row["rules_version"])
-    fixes, drift_ms = await load_fixes(tx, walk_no)
+    fixes, drift_ms, _ = await load_fixes(tx, walk_no)
     context, _ = await _context(tx, row, fingerprint(fixes), drift_ms)
     verdict = judge(fixes, context, rules)
     last_fix_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["ended_ms"])

@@ -56,7 +56,7 @@ async def one_walk(
 ) -> WalkWithTrack:
     async with platform.database.transaction() as tx:
         row = await service.walk_of(tx, user.user_no, walk_id)
-        fixes, _ = await judging.load_fixes(tx, row["walk_no"])
+        fixes = (await judging.load_fixes(tx, row["walk_no"])).fixes
         await privacy.log_use(tx, user.user_no, "track_viewed", "self", platform.clock())
     track = clean(fixes, rules_for(row["rules_version"]))
     kept = {

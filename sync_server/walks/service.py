@@ -90,9 +90,11 @@ async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
             raise FactRefused("chunk_conflict", f"chunk {fact.chunk} is known with other content")
         return {"walk_id": fact.walk_id, "chunk": fact.chunk}
     await tx.execute(
-        """INSERT INTO walk_chunk (walk_no, chunk, sha256, packed, mono_first_ms, mono_last_ms)
-           VALUES (?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO walk_chunk
+             (walk_no, chunk, sha256, packed, mono_first_ms, mono_last_ms, arrived_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
         row["walk_no"], fact.chunk, fact.sha256, packed, fact.mono_first_ms, fact.mono_last_ms,
+        context.now_ms,
     )  # fmt: skip
     # A walk that was closed without its phone had arrived then; this part of it arrives now.
     await tx.execute(
@@ -145,6 +147,14 @@ async def apply_cancel(context: FactContext, fact: WalkCancel) -> Outcome:
             context.platform, tx, row["walk_no"], context.now_ms
         )
         await judging.publish(tx, row["walk_no"], context.now_ms)
+    elif fact.at_ms < row["ended_ms"]:
+        # Of two devices that cancel, the earlier one says when, whichever arrives first.
+        await tx.execute(
+            "UPDATE walk SET ended_ms = ? WHERE walk_no = ?",
+            max(fact.at_ms, row["started_ms"]),
+            row["walk_no"],
+        )
+        await judging.publish(tx, row["walk_no"], context.now_ms)
     return {"walk_id": fact.walk_id, "state": "cancelled"}
 
 
@@ -181,7 +191,7 @@ async def open_walks(tx: Tx, user_no: int) -> list[WalkDoc]:
 async def walk_of(tx: Tx, user_no: int, walk_id: str) -> Any:
     """Return the row of the user's walk; another user's or unknown id is not found."""
     row = await rows.row(tx, walk_id)
-    if row is None or row["user_no"] != user_no:
+    if row is None or row["user_no"] != user_no or not row["announced"]:
         raise not_found()
     return row
 
@@ -235,7 +245,7 @@ async def _abandon(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> Non
     if row is None or row["state"] != "open" or row["heard_ms"] >= now_ms - ABANDONED_MS:
         return
     await tx.lock(LOCK_USER_WALKS, [row["user_no"]])
-    fixes, _ = await judging.load_fixes(tx, walk_no)
+    fixes = (await judging.load_fixes(tx, walk_no)).fixes
     ended_ms = int(fixes.t_ms.max()) if len(fixes) else int(row["started_ms"])
     # The points themselves arrived in time or late at `heard_ms`: that is their arrival.
     await tx.execute(

@@ -501,7 +501,12 @@ class History:
                 for row in await tx.fetch_all("SELECT * FROM walk WHERE user_no = ?", number)
             }
             assert stored.keys() == walks.keys()
-            arrivals = {walk_id: row["first_finish_ms"] for walk_id, row in stored.items()}
+            arrivals: dict[str, int] = {}
+            for walk_id, row in stored.items():
+                chunk_ms = await tx.fetch_value(
+                    "SELECT MAX(arrived_ms) FROM walk_chunk WHERE walk_no = ?", row["walk_no"]
+                )
+                arrivals[walk_id] = max(row["first_finish_ms"] or 0, chunk_ms or 0)
             board, judged = expected_board(walks, arrivals)
             self.bench.counts["walks"] = self.bench.counts.get("walks", 0) + len(judged)
             for state in board.values():
