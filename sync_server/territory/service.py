@@ -208,9 +208,11 @@ async def _bump_owners(tx: Tx, owners: set[int]) -> None:
     """Give the owners a new territory version, so that their phones fetch it."""
     clause, argument = tx.in_list("user_no", sorted(owners))
     if tx.dialect == "postgres" and len(owners) > 1:
-        # Same order everywhere, or two walks that meet would wait for each other.
+        # Same order everywhere, or two walks that meet would wait for each other; NO KEY, because
+        # each push under way holds a KEY SHARE of its own user (against erasure).
         await tx.fetch_all(
-            f"SELECT user_no FROM app_user WHERE {clause} ORDER BY user_no FOR UPDATE", argument
+            f"SELECT user_no FROM app_user WHERE {clause} ORDER BY user_no FOR NO KEY UPDATE",
+            argument,
         )
     await tx.execute(
         f"UPDATE app_user SET territory_version = ? WHERE {clause}", await tx.revision(), argument
