@@ -23,7 +23,7 @@ STATEMENTS = (
         heard_ms BIGINT NOT NULL, auto_end SMALLINT NOT NULL DEFAULT 0,
         judged_ms BIGINT, counts SMALLINT NOT NULL DEFAULT 0, late SMALLINT NOT NULL DEFAULT 0,
         distance_m DOUBLE PRECISION NOT NULL DEFAULT 0, moving_ms BIGINT NOT NULL DEFAULT 0,
-        trust SMALLINT, verdict TEXT,
+        trust SMALLINT, verdict TEXT, sketch {bytes},
         announced SMALLINT NOT NULL DEFAULT 1)""",
     "CREATE INDEX walk_user ON walk (user_no, started_ms)",
     "CREATE INDEX walk_open ON walk (heard_ms) WHERE state = 'open'",

@@ -39,6 +39,8 @@ from sync_server.walks.documents import VerdictDoc, verdict_document, walk_docum
 
 LOCK_TRACKS = 3
 CLOCK_AHEAD_MS = 5 * 60_000
+INDEXED_HASHES = 16
+MIN_INDEXED_COMMON = 2
 MAX_SAME_TRACKS = 32
 """Most walks of one track that are looked at: who pushes it more often must not slow us down."""
 
@@ -93,7 +95,7 @@ async def withdraw(platform: Platform, tx: Tx, walk_no: int, now_ms: int) -> set
     )
     await tx.execute(
         "UPDATE walk SET verdict = NULL, judged_ms = NULL, counts = 0, distance_m = 0, "
-        "moving_ms = 0, trust = NULL WHERE walk_no = ?",
+        "moving_ms = 0, trust = NULL, sketch = NULL WHERE walk_no = ?",
         walk_no,
     )
     changed = {int(row["user_no"])}
@@ -153,7 +155,7 @@ async def _judge_one(
         fixes, drift_ms, arrived_ms = await load_fixes(tx, walk_no, unpacked)
         sketch = fingerprint(fixes)
     await tx.lock(LOCK_TRACKS, sketch[:1])
-    await _store_sketch(tx, walk_no, user_no, sketch)
+    await _store_sketch(tx, row, sketch)
     context, copies = await _context(tx, row, sketch, drift_ms)
     with metrics.stage("walk", "judge"):
         verdict = judge(fixes, context, rules)
@@ -221,19 +223,25 @@ async def _end_of(tx: Tx, walk_no: int) -> LastEnd | None:
     return LastEnd(int(fixes.t_ms[at]), int(fixes.lat_e5[at]), int(fixes.lng_e5[at]))
 
 
-async def _store_sketch(tx: Tx, walk_no: int, user_no: int, sketch: Sequence[int]) -> None:
-    await tx.execute("DELETE FROM walk_sketch WHERE walk_no = ?", walk_no)
+async def _store_sketch(tx: Tx, row: Any, sketch: Sequence[int]) -> None:
+    """Keep the fingerprint with the walk, and its smallest hashes where others look for it.
+
+    Hashes are random: each row of the index is a page written of its own, so only some stand in it.
+    """
+    walk_no = row["walk_no"]
+    if row["sketch"] is not None:
+        await tx.execute("DELETE FROM walk_sketch WHERE walk_no = ?", walk_no)
+    packed = np.array(sketch, dtype="<u8").tobytes()
+    await tx.execute("UPDATE walk SET sketch = ? WHERE walk_no = ?", packed, walk_no)
     await tx.executemany(
         "INSERT INTO walk_sketch (hash, walk_no, user_no) VALUES (?, ?, ?)",
-        [(value, walk_no, user_no) for value in sketch],
+        [(value, walk_no, row["user_no"]) for value in sketch[:INDEXED_HASHES]],
     )
 
 
 async def _sketch(tx: Tx, walk_no: int) -> tuple[int, ...]:
-    rows = await tx.fetch_tuples(
-        "SELECT hash FROM walk_sketch WHERE walk_no = ? ORDER BY hash", walk_no
-    )
-    return tuple(row[0] for row in rows)
+    packed = await tx.fetch_value("SELECT sketch FROM walk WHERE walk_no = ?", walk_no)
+    return () if packed is None else tuple(np.frombuffer(packed, dtype="<u8").tolist())
 
 
 async def _same_tracks(
@@ -246,16 +254,16 @@ async def _same_tracks(
     """
     if len(sketch) < FINGERPRINT_MIN_COMMON:
         return set(), []
-    clause, argument = tx.in_list("s.hash", sketch)
+    clause, argument = tx.in_list("s.hash", sketch[:INDEXED_HASHES])
     rows = await tx.fetch_tuples(
         f"""SELECT s.walk_no, w.ended_ms, w.user_no FROM walk_sketch s
             JOIN walk w ON w.walk_no = s.walk_no
             WHERE {clause} AND s.walk_no <> ? AND w.judged_ms IS NOT NULL
             GROUP BY s.walk_no, w.ended_ms, w.user_no HAVING COUNT(*) >= ?
-            ORDER BY w.ended_ms, s.walk_no LIMIT ?""",
+            ORDER BY COUNT(*) DESC, w.ended_ms, s.walk_no LIMIT ?""",
         argument,
         walk_no,
-        FINGERPRINT_MIN_COMMON,
+        MIN_INDEXED_COMMON,
         MAX_SAME_TRACKS,
     )
     earlier: set[int] = set()
