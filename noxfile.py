@@ -56,7 +56,7 @@ def sdk_alone(session: nox.Session) -> None:
     session.install("--no-deps", ".")
     session.run("python", "-c", "import edge_sdk, game_engine, game_engine.judge")
     session.run("pytest", "tests/game_engine", "tests/edge_sdk/test_packed.py",
-                "tests/edge_sdk/test_gpx.py", "--confcutdir=tests/game_engine")  # fmt: skip
+                "tests/edge_sdk/test_gpx.py")  # fmt: skip
 
 
 @nox.session
@@ -77,5 +77,7 @@ def pin(session: nox.Session) -> None:
     for kind in ("server", "dev"):
         session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, *common,
                     "-o", f"requirements/{kind}.txt")  # fmt: skip
+    session.run("uv", "pip", "compile", "pyproject.toml", "--extra", "server", "--extra",
+                "postgres", *common, "-o", "requirements/postgres.txt")  # fmt: skip
     session.run("uv", "pip", "compile", "requirements/build.in", *common,
                 "-o", "requirements/build.txt")  # fmt: skip
