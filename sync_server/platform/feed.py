@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from edge_sdk.sync.hashes import row_checksum
 from sync_server.platform.database import Tx
 
 COLLECTIONS = ("walks", "dogs", "diary", "settings", "analyses", "missions", "photos")
-
-
-def row_checksum(collection: str, row_id: str, doc: str) -> int:
-    """Return the 40-bit checksum of one live row (docs/sync-protocol.md)."""
-    return int.from_bytes(sha256(f"{collection}\n{row_id}\n{doc}".encode()).digest()[:5], "big")
 
 
 async def publish(

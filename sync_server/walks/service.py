@@ -18,6 +18,7 @@ import structlog
 
 from edge_sdk.errors import PackedError
 from edge_sdk.sync.facts import (
+    MAX_WALK_CHUNKS,
     AnalysisAdd,
     MissionSubmit,
     WalkCancel,
@@ -39,8 +40,6 @@ from sync_server.walks.documents import WalkDoc, walk_document
 
 log = structlog.get_logger(__name__)
 LOCK_USER_WALKS = 2
-MAX_CHUNKS = 144
-"""A day at 1 Hz; a longer recording is refused, so that judging one walk stays cheap."""
 ABANDONED_MS = 72 * 3_600_000
 _UNKNOWN_START_MS = 0
 """Until the start is known: any later time would move ends that are merged with it."""
@@ -76,8 +75,8 @@ async def apply_start(context: FactContext, fact: WalkStart) -> Outcome:
 async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
     """`walk.points`: store one chunk of packed fixes."""
     tx = context.tx
-    if fact.chunk >= MAX_CHUNKS:
-        raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
+    if fact.chunk >= MAX_WALK_CHUNKS:
+        raise FactRefused("walk_too_long", f"a walk has at most {MAX_WALK_CHUNKS} chunks")
     packed = _packed(context, fact)
     row = await _known_or_new(context, fact.walk_id, _UNKNOWN_START_MS)
     if row["state"] == "cancelled":
@@ -110,8 +109,8 @@ async def apply_points(context: FactContext, fact: WalkPoints) -> Outcome:
 async def apply_finish(context: FactContext, fact: WalkFinish) -> Outcome:
     """`walk.finish`: merge the end, and judge the walk once all its chunks are here."""
     tx = context.tx
-    if fact.chunks > MAX_CHUNKS:
-        raise FactRefused("walk_too_long", f"a walk has at most {MAX_CHUNKS} chunks")
+    if fact.chunks > MAX_WALK_CHUNKS:
+        raise FactRefused("walk_too_long", f"a walk has at most {MAX_WALK_CHUNKS} chunks")
     row = await _known_or_new(context, fact.walk_id, _UNKNOWN_START_MS)
     if row["state"] == "cancelled":
         return {"walk_id": fact.walk_id, "state": "cancelled"}

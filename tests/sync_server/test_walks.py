@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from edge_sdk.ids import uuid7
 from edge_sdk.sync.facts import (
+    MAX_WALK_CHUNKS,
     Body,
     Prediction,
     WalkCancel,
@@ -503,9 +504,9 @@ async def test_a_walk_of_too_many_chunks_is_refused(server: Server) -> None:
     assert isinstance(first, WalkPoints) and isinstance(finish, WalkFinish)
     assert await codes(
         log, start,
-        msgspec.structs.replace(first, chunk=service.MAX_CHUNKS),
-        msgspec.structs.replace(finish, chunks=service.MAX_CHUNKS + 1),
-        msgspec.structs.replace(first, chunk=service.MAX_CHUNKS - 1),
+        msgspec.structs.replace(first, chunk=MAX_WALK_CHUNKS),
+        msgspec.structs.replace(finish, chunks=MAX_WALK_CHUNKS + 1),
+        msgspec.structs.replace(first, chunk=MAX_WALK_CHUNKS - 1),
     ) == ["ok", "walk_too_long", "walk_too_long", "ok"]  # fmt: skip
     assert await codes(log, first, finish) == ["ok", "ok"]
     assert (await log.walk_doc(walk_id_of([start])))["counts_for_board"]
