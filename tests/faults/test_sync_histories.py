@@ -90,7 +90,13 @@ class Bench:
 
     def back_up(self) -> None:
         if self.postgres is None:
-            with sqlite3.connect(self.file) as live, sqlite3.connect(f"{self.file}.bak") as copy:
+            # Closed before it is used: what a connection still holds is not in the file.
+            for tail in ("", "-wal", "-shm"):
+                Path(f"{self.file}.bak{tail}").unlink(missing_ok=True)
+            with (
+                contextlib.closing(sqlite3.connect(self.file)) as live,
+                contextlib.closing(sqlite3.connect(f"{self.file}.bak")) as copy,
+            ):
                 live.backup(copy)
             return
         self.server.kill()
