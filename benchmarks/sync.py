@@ -3,7 +3,8 @@
     python benchmarks/sync.py [--json]
 
 1. small facts: diary edits pushed one by one through the service, 50 devices at once;
-2. whole walks: decode + judge + ownership write of 30-minute walks at 1 Hz, CPU time;
+2. decode + capture + ownership write of 30-minute walks at 1 Hz, CPU time, and the same as whole
+   pushes with everything else that a walk brings (trust, copies of tracks, rankings, feed);
 3. the real server over HTTP: 100 walk pushes a second, answer times;
 4. 200 concurrent writers: how many meet "database is locked".
 """
@@ -29,13 +30,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge_sdk.ids import uuid7
 from edge_sdk.sync.facts import DiarySet, Fact, make_fact
+from edge_sdk.sync.packed import pack, unpack
 from edge_sdk.walk.simulate import simulate
-from game_engine.track import Fixes
+from game_engine.board import CaptureEvent, local_day
+from game_engine.capture import capture
+from game_engine.rules import CURRENT_RULES, rules_for
+from game_engine.track import Fixes, clean
 from sync_server.app import open_platform
 from sync_server.platform.context import Platform
 from sync_server.platform.database import DatabaseError
 from sync_server.platform.settings import load_settings
 from sync_server.platform.tokens import CurrentUser
+from sync_server.territory import service as territory
 from tests.support.process import ServerProcess
 from tests.support.walks import walk_bodies
 
@@ -143,6 +149,42 @@ async def whole_walks(
         "fixes_per_walk": round(sum(map(len, walks)) / len(walks)),
         "cells_per_walk": round(captures / max(1, counted)),
         "counted": counted,
+        "cpu_ms_per_walk": round(spent / len(walks) * 1000, 2),
+        "walks_per_s_per_core": round(len(walks) / spent),
+        **percentiles(took),
+    }
+
+
+async def capture_only(
+    platform: Platform, users: list[CurrentUser], walks: list[Fixes]
+) -> dict[str, Any]:
+    """What GAME.md's figure names: decode, capture and ownership write of a walk, nothing else."""
+    rules = rules_for(CURRENT_RULES)
+    packed = [
+        [pack(fixes.take(slice(at, at + 600))) for at in range(0, len(fixes), 600)]
+        for fixes in walks
+    ]
+    took, cells = [], 0
+    cpu = time.process_time()
+    for number, (user, chunks) in enumerate(zip(users, packed, strict=True), 1):
+        start = time.perf_counter()
+        found = capture(clean(Fixes.concat([unpack(chunk) for chunk in chunks]), rules), rules)
+        day = local_day(int(found.at_ms[0]), rules.zone_name) if len(found) else 0
+        events = [
+            CaptureEvent(cell, at_ms, number, user.user_no, day)
+            for cell, at_ms in zip(found.cells.tolist(), found.at_ms.tolist(), strict=True)
+        ]
+        async with platform.database.transaction() as tx:
+            await territory.replace_captures(
+                platform, tx, number, user.user_no, events, found.loop.tolist(), platform.clock()
+            )
+        took.append(time.perf_counter() - start)
+        cells += len(events)
+    spent = time.process_time() - cpu
+    return {
+        "walks": len(walks),
+        "fixes_per_walk": round(sum(map(len, walks)) / len(walks)),
+        "cells_per_walk": round(cells / len(walks)),
         "cpu_ms_per_walk": round(spent / len(walks) * 1000, 2),
         "walks_per_s_per_core": round(len(walks) / spent),
         **percentiles(took),
@@ -268,18 +310,30 @@ def main() -> None:
             platform, users, make_walks(WALKS, platform.clock(), kind, duration_s)
         )
 
+    async def captures(kind: str, platform: Platform) -> dict[str, Any]:
+        users = await make_users(platform, WALKS)
+        return await capture_only(platform, users, make_walks(WALKS, platform.clock(), kind, 1800))
+
     results: dict[str, tuple[str, dict[str, Any]]] = {
         "small facts": (">= 1,000 pushes/s", asyncio.run(in_process(small))),
-        "street walks of 30 min": (
+        "decode, capture and ownership write, street walks of 30 min": (
             ">= 250 walks/s/core",
+            asyncio.run(in_process(lambda platform: captures("walk", platform))),
+        ),
+        "decode, capture and ownership write, loop walks of 30 min": (
+            ">= 250 walks/s/core",
+            asyncio.run(in_process(lambda platform: captures("loop", platform))),
+        ),
+        "whole push, street walks of 30 min": (
+            "250 wished; with trust, copies, rankings, feed",
             asyncio.run(in_process(lambda platform: walks("walk", 1800, platform))),
         ),
-        "street walks of 15 min": (
-            ">= 250 walks/s/core",
+        "whole push, street walks of 15 min": (
+            "250 wished",
             asyncio.run(in_process(lambda platform: walks("walk", 900, platform))),
         ),
-        "loop walks of 30 min": (
-            ">= 250 walks/s/core",
+        "whole push, loop walks of 30 min": (
+            "250 wished",
             asyncio.run(in_process(lambda platform: walks("loop", 1800, platform))),
         ),
         "200 writers": (
