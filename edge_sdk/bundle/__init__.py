@@ -1,0 +1,1 @@
+"""Model bundles: what they say of themselves, loading, checking, golden vectors."""
