@@ -1,0 +1,1 @@
+"""From data to bundles: generated dogs, datasets, training, comparison, export and parity."""
