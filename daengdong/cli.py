@@ -22,7 +22,14 @@ def main() -> None:
 
 def _register() -> None:
     try:
-        from daengdong import demo_command, phone_commands, server_commands
+        from daengdong import (
+            analyze_commands,
+            demo_command,
+            model_commands,
+            phone_commands,
+            server_commands,
+            toolchain,
+        )
     except ImportError as error:
         sys.exit(f"{error.name} is not installed: pip install 'daengdong[server]'")
     app.command("demo")(demo_command.demo)
@@ -31,6 +38,9 @@ def _register() -> None:
     app.command("sync")(phone_commands.sync)
     app.command("territory")(phone_commands.territory)
     app.command("rankings")(phone_commands.rankings)
+    app.add_typer(analyze_commands.analyze, name="analyze")
+    toolchain.add_toolchain(model_commands.models)
+    app.add_typer(model_commands.models, name="models")
     app.add_typer(server_commands.regions, name="regions")
     app.add_typer(server_commands.users, name="users")
     app.add_typer(server_commands.db, name="db")
