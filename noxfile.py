@@ -5,6 +5,7 @@ import nox
 nox.options.sessions = ["lint", "types", "imports", "tests"]
 nox.options.default_venv_backend = "venv"
 PACKAGES = ("game_engine", "edge_sdk", "sync_server", "daengdong")
+SDK_ALONE = ("numpy>=2.0", "msgspec>=0.19", "h3>=4.2", "onnxruntime>=1.20", "av>=14")
 
 
 def _install(session: nox.Session, kind: str = "dev") -> None:
@@ -43,6 +44,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def models(session: nox.Session) -> None:
+    """Train, export and verify a tiny model and run the toolchain's tests (own environment)."""
+    _install(session, "models")
+    session.run("mypy", "-pmodel_export")
+    session.run("pytest", "tests/model_export", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Run the sync state machine long: 2,000 histories on each database."""
     _install(session)
@@ -74,7 +83,7 @@ def pin(session: nox.Session) -> None:
     session.install("uv")
     common = ("--generate-hashes", "--no-emit-index-url", "--no-header", "--python-version",
               "3.11", "-q")  # fmt: skip
-    for kind in ("server", "dev"):
+    for kind in ("server", "dev", "models"):
         session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, *common,
                     "-o", f"requirements/{kind}.txt")  # fmt: skip
     session.run("uv", "pip", "compile", "pyproject.toml", "--extra", "server", "--extra",

@@ -1,8 +1,10 @@
 """Set up and run: `python3 run.py demo` or `python3 run.py test`; needs Python 3.11, nothing else.
 
-Makes `.venv`, installs the pinned and hashed requirements and this project into it, then runs the
-command there. A second run finds everything in place. Further words go to the command:
-`python3 run.py demo --keep`, `python3 run.py test tests/game_engine`.
+Makes `.venv` (phone, server, command line) and, for the tests, `.venv-models` (training and export:
+its converters pin libraries that the server cannot live with), installs the pinned and hashed
+requirements and this project, then runs the command. A second run finds everything in place.
+Further words go to the command: `python3 run.py demo --keep`, `python3 run.py test
+tests/game_engine`, `python3 run.py models train pose`.
 """
 
 import hashlib
@@ -13,46 +15,64 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+MODEL_TESTS = "tests/model_export"
 DEBIAN = {"initdb": "postgresql", "chromium": "chromium"}
 
 
 def main() -> int:
     words = sys.argv[1:]
-    if not words or words[0] not in ("demo", "test", "setup"):
+    if not words or words[0] not in ("demo", "test", "models", "setup"):
         print(__doc__)
         return 2
     if sys.version_info < (3, 11):
         print(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
         return 2
     task, rest = words[0], words[1:]
-    install("server" if task == "demo" else "dev")
-    if task == "setup":
-        return 0
     if task == "test":
-        install_debian()
-        return subprocess.call([str(PYTHON), "-m", "pytest", *rest], cwd=ROOT)
-    return subprocess.call([str(PYTHON), "-m", "daengdong", "demo", *rest], cwd=ROOT)
+        return test(rest)
+    if task == "models":
+        return run(install(".venv-models", "models"), "-m", "model_export", *rest)
+    python = install(".venv", "server" if task == "demo" else "dev")
+    return 0 if task == "setup" else run(python, "-m", "daengdong", "demo", *rest)
 
 
-def install(kind: str) -> None:
-    """Install requirements/KIND.txt into .venv unless that very file is installed already."""
-    folder = ROOT / "requirements"
-    wanted = [folder / "build.txt", folder / f"{kind}.txt"]
-    sources = [*wanted, ROOT / "pyproject.toml"]
+def test(rest: list[str]) -> int:
+    """Run the tests that `rest` names, each in its environment; without names, all of them."""
+    for_models = [word for word in rest if word.startswith(MODEL_TESTS)]
+    if for_models or not rest:
+        python = install(".venv-models", "models")
+        failed = run(python, "-m", "pytest", *(rest or [MODEL_TESTS]))
+        if failed or rest:
+            return failed
+    python = install(".venv", "dev")
+    install_debian()
+    return run(python, "-m", "pytest", *rest)
+
+
+def run(python: Path, *words: str) -> int:
+    return subprocess.call([str(python), *words], cwd=ROOT)
+
+
+def install(folder: str, kind: str) -> Path:
+    """Install requirements/KIND.txt into `folder` unless that very file is installed already."""
+    venv = ROOT / folder
+    scripts = venv / ("Scripts" if os.name == "nt" else "bin")
+    python, stamp = scripts / "python", venv / f"installed-{kind}"
+    build, wanted = (ROOT / "requirements" / f"{name}.txt" for name in ("build", kind))
+    sources = [build, wanted, ROOT / "pyproject.toml"]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
-    stamp = VENV / f"installed-{kind}"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == digest:
-        return
-    print(f"setting up {VENV} ({kind}), a minute or two the first time", flush=True)
-    if not PYTHON.exists():
-        subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    for file in wanted:
-        subprocess.check_call([*pip, "--require-hashes", "-r", str(file)])
-    subprocess.check_call([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    if stamp.exists() and stamp.read_text() == digest:
+        return python
+    print(f"setting up {venv} ({kind}), a minute or two the first time", flush=True)
+    if not venv.exists():
+        subprocess.check_call([sys.executable, "-m", "venv", str(venv)])
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.check_call([*pip, "--require-hashes", "-r", str(build)])
+    uv = [str(scripts / "uv"), "pip", "install", "--quiet", "--python", str(python)]
+    subprocess.check_call([*uv, "--require-hashes", "-r", str(wanted)])
+    subprocess.check_call([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     stamp.write_text(digest)
+    return python
 
 
 def install_debian() -> None:

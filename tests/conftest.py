@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 from collections.abc import Iterator
@@ -12,7 +13,19 @@ import pytest
 from tests.support.postgres import Postgres
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SERVER_IS_HERE = importlib.util.find_spec("litestar") is not None
+TRAINING_IS_HERE = importlib.util.find_spec("torch") is not None
+# The two environments of run.py: what one of them cannot import, the other one tests.
+collect_ignore = [] if TRAINING_IS_HERE else ["model_export"]
 _numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if SERVER_IS_HERE:
+        config.addinivalue_line("filterwarnings", "error::DeprecationWarning:litestar.*")
+        config.addinivalue_line(
+            "filterwarnings", "error::litestar.exceptions.LitestarDeprecationWarning"
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,236 @@
+"""The bundles that ship with the product, made from checkpoints within one budget of bytes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.bundle.manifest import Manifest, Task
+from model_export.bundle.writer import BundlePlan, Kind, StagePlan, write_bundle
+from model_export.export.folder import export_net, without_variants
+from model_export.export.precision import ExportFailed, Precision, Runtime
+from model_export.export.source import load_source
+from model_export.parity.quality import generated_examples
+from model_export.parity.report import write_parity
+from model_export.parity.verify import ParityReport, verify_folder
+from model_export.train.examples import Example
+
+#: All bundles together, as an app's download and the repository bear it.
+BUDGET_BYTES = 20_000_000
+
+
+class BudgetExceeded(ExportFailed):
+    """The bundles are too large even with the smallest variants; train smaller nets."""
+
+    code = "budget_exceeded"
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A bundle of the product and the checkpoints (file names without .pt) of its stages.
+
+    `embeddable`: it ships by default, so its terms must let any app carry it.
+    """
+
+    name: str
+    task: Task
+    checkpoints: tuple[str, ...]
+    embeddable: bool = True
+
+
+DEFAULTS = (
+    Shipped("dog-face", "face_detection", ("face-detector",)),
+    Shipped("dog-emotion", "emotion", ("emotion",)),
+    Shipped("dog-pose", "pose", ("dog-detector", "pose")),
+)
+
+#: Fine-tuned with real pictures: made where the checkpoints are there, under their own terms.
+FINE_TUNED = (
+    Shipped("dog-face-photo", "face_detection", ("face-detector-photo",), embeddable=False),
+    Shipped("dog-emotion-photo", "emotion", ("emotion-photo",), embeddable=False),
+    Shipped("dog-pose-photo", "pose", ("dog-detector-photo", "pose-photo"), embeddable=False),
+)
+
+#: From the richest to the smallest; the first that fits the budget is taken. A phone with ONNX
+#: gets exact weights as long as possible; LiteRT's 8-bit weights cost it nothing measurable.
+PLANS: tuple[frozenset[Kind], ...] = (
+    frozenset({("onnx", "fp32"), ("litert", "fp16"), ("litert", "w8a32"), ("coreml", "fp16")}),
+    frozenset({("onnx", "fp32"), ("litert", "w8a32"), ("coreml", "fp16")}),
+    frozenset({("onnx", "fp16"), ("litert", "w8a32"), ("coreml", "fp16")}),
+    frozenset({("onnx", "fp16"), ("litert", "w8a32"), ("coreml", "w8a32")}),
+    frozenset({("onnx", "w8a32"), ("litert", "w8a32"), ("coreml", "w8a32")}),
+)
+
+#: A bundle beside a default one carries the smallest that still runs everywhere.
+_BESIDE: frozenset[Kind] = PLANS[-1]
+
+# The exact ones are checked in every format, whichever ship.
+_EXPORTED: dict[Runtime, tuple[Precision, ...]] = {
+    "onnx": ("fp32", "fp16", "w8a32"),
+    "litert": ("fp32", "fp16", "w8a32"),
+    "coreml": ("fp32", "fp16", "w8a32"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ReleaseSettings:
+    """Where a release is made and what it says of itself.
+
+    `work`: folder for exports; `real`: numbers on real pictures by checkpoint name; `pictures`:
+    labelled pictures for the parity check.
+    """
+
+    models: Path
+    out: Path
+    work: Path
+    cache: Path
+    version: str
+    serial: int
+    created_at: str
+    pictures: int = 200
+    budget_bytes: int = BUDGET_BYTES
+    threads: int = 2
+    real: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReleaseReport:
+    """What was made: manifests, bytes of each bundle, parity of each net, variants left out."""
+
+    manifests: tuple[Manifest, ...]
+    sizes: dict[str, int]
+    parity: tuple[ParityReport, ...]
+    dropped: tuple[str, ...]
+
+    @property
+    def total_bytes(self) -> int:
+        """All bundles together."""
+        return sum(self.sizes.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Verified:
+    folder: Path
+    examples: list[Example]
+    report: ParityReport
+    dropped: tuple[str, ...]
+    metrics: Mapping[str, Any]
+
+
+def make_release(
+    settings: ReleaseSettings, progress: Callable[[str], None] = lambda _: None
+) -> ReleaseReport:
+    """Export, verify and bundle everything that ships.
+
+    Raises `ExportFailed` when a checkpoint of a default bundle is missing or an exact variant is
+    beyond its limits, `BudgetExceeded`, `LicenceRefused`.
+    """
+    wanted = [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
+    nets: dict[str, _Verified] = {}
+    for shipped in wanted:
+        for name in shipped.checkpoints:
+            if name not in nets:
+                nets[name] = _verified(settings, name, progress)
+    for kinds in PLANS:
+        made = {}
+        for shipped in wanted:
+            progress(f"bundle {shipped.name}")
+            taken = kinds if shipped.embeddable else _BESIDE
+            made[shipped.name] = _bundle(settings, shipped, nets, taken)
+        sizes = {name: folder_bytes(settings.out / name) for name in made}
+        if sum(sizes.values()) <= settings.budget_bytes:
+            return ReleaseReport(
+                manifests=tuple(made.values()),
+                sizes=sizes,
+                parity=tuple(net.report for net in nets.values()),
+                dropped=tuple(d for net in nets.values() for d in net.dropped),
+            )
+    raise BudgetExceeded(
+        f"{sum(sizes.values()):,} bytes with the smallest variants, {settings.budget_bytes:,} "
+        "are allowed"
+    )
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _there(settings: ReleaseSettings, shipped: Shipped) -> bool:
+    return all((settings.models / f"{name}.pt").is_file() for name in shipped.checkpoints)
+
+
+def _verified(settings: ReleaseSettings, name: str, progress: Callable[[str], None]) -> _Verified:
+    """Export a checkpoint and hold it against torch; a smaller variant that fails is left out."""
+    source = load_source(settings.models / f"{name}.pt")
+    folder = settings.work / name
+    progress(f"export {name}")
+    export_net(source, folder, _EXPORTED)
+    progress(f"pictures for {name}")
+    examples = generated_examples(source, settings.pictures, settings.cache)
+    report = verify_folder(folder, examples, threads=settings.threads, progress=progress)
+    failed = {
+        (v.variant.runtime, v.variant.precision): "; ".join(v.failures)
+        for v in report.verdicts
+        if not v.passed
+    }
+    exact = [why for (_, precision), why in failed.items() if precision == "fp32"]
+    if exact or report.faults:
+        raise ExportFailed(f"{name}: {'; '.join([*exact, *report.faults])}")
+    if failed:
+        without_variants(folder, list(failed))
+        kept = tuple(v for v in report.verdicts if v.passed)
+        report = ParityReport(folder, report.faults, kept)
+    write_parity(report)
+    dropped = tuple(f"{name} {r} {p}: {why}" for (r, p), why in failed.items())
+    return _Verified(folder, examples, report, dropped, source.metrics)
+
+
+def _bundle(
+    settings: ReleaseSettings,
+    shipped: Shipped,
+    nets: Mapping[str, _Verified],
+    kinds: frozenset[Kind],
+) -> Manifest:
+    stages = tuple(
+        StagePlan(nets[name].folder, nets[name].examples, kinds, _real(settings, name))
+        for name in shipped.checkpoints
+    )
+    return write_bundle(
+        BundlePlan(
+            name=shipped.name,
+            task=shipped.task,
+            version=settings.version,
+            serial=settings.serial,
+            created_at=settings.created_at,
+            stages=stages,
+            reproduce=_commands(shipped.checkpoints),
+            embeddable=shipped.embeddable,
+        ),
+        settings.out / shipped.name,
+    )
+
+
+def _real(settings: ReleaseSettings, name: str) -> Mapping[str, Any]:
+    numbers = (settings.real or {}).get(name, {})
+    return numbers if isinstance(numbers, Mapping) else {}
+
+
+def _commands(checkpoints: Sequence[str]) -> tuple[str, ...]:
+    trained = [
+        f"python -m model_export train {name} --out runs/{name}  # -> runs/{name}/model.pt"
+        for name in checkpoints
+    ]
+    return (*trained, "python -m model_export release --models MODELS --out assets/models")
+
+
+def read_real_numbers(path: Path) -> dict[str, Any]:
+    """Numbers on real pictures, JSON by checkpoint name; raises `ExportFailed` when it is none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportFailed(f"{path}: {error}") from error
+    if not isinstance(told, dict):
+        raise ExportFailed(f"{path}: not an object of checkpoint names")
+    return told

@@ -1,0 +1,73 @@
+"""`python -m model_export evaluate CHECKPOINT`: numbers on held-out pictures, walks and gait."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from model_export import nets
+from model_export.evaluate.judge import judge_test, recorded
+from model_export.evaluate.stages import stage_of_checkpoint
+from model_export.train.command import DEFAULT_CACHE, ProgressBars
+from model_export.train.presets import Preset
+from model_export.train.run import RunSettings, open_parts
+
+
+def preset_of(meta: dict[str, Any]) -> Preset:
+    """The preset that a checkpoint was trained by; raises typer.BadParameter for a foreign one."""
+    stored = meta["training"].get("preset")
+    if not isinstance(stored, dict):
+        raise typer.BadParameter("the checkpoint does not name its preset: not of `train`")
+    return Preset(**{**stored, "classes": tuple(stored["classes"])})
+
+
+def evaluate_command(
+    checkpoint: Annotated[Path, typer.Argument(help="model.pt of a training")],
+    images: Annotated[int | None, typer.Option(help="test pictures; default: the preset's")] = None,
+    clips: Annotated[int, typer.Option(help="for the pose: rendered side-view walks")] = 0,
+    detector: Annotated[
+        Path | None, typer.Option(help="with --clips: gait from the pixels with this dog detector")
+    ] = None,
+    fps: Annotated[float, typer.Option(help="frames a second of the walks")] = 30.0,
+    cache: Annotated[Path, typer.Option(help="folder of the generated pictures")] = DEFAULT_CACHE,
+    workers: Annotated[int, typer.Option(help="processes that draw the pictures")] = 2,
+    report: Annotated[Path | None, typer.Option(help="write the numbers as JSON")] = None,
+) -> None:
+    """Judge a checkpoint on generated pictures that no training saw (split "test")."""
+    net, meta = nets.load(checkpoint)
+    preset = preset_of(meta)
+    if images is not None:
+        preset = replace(preset, test_images=images)
+    settings = RunSettings(out=checkpoint.parent, cache=cache, workers=workers)
+    with ProgressBars() as bars:
+        tested = open_parts(preset, "test", preset.test_images, settings, bars)
+        held_out = open_parts(preset, "val", preset.val_images, settings, bars)
+        judged = judge_test(net, preset, tested, held_out)
+        numbers: dict[str, Any] = {"pictures": judged.metrics}
+        if clips and preset.model == "pose":
+            from model_export.evaluate import gait_pixels
+
+            stage = stage_of_checkpoint(net, meta)
+            finder = None if detector is None else stage_of_checkpoint(*nets.load(detector))
+            walks = gait_pixels.judge_walks(
+                stage,
+                finder,
+                seeds=range(clips),
+                fps=fps,
+                progress=lambda done: bars("walks", done, clips, {}),
+            )
+            numbers["walks"] = recorded(asdict(walks))
+    text = json.dumps(numbers, indent=2, default=_number)
+    if report is not None:
+        report.write_text(text + "\n")
+    typer.echo(text)
+
+
+def _number(value: object) -> float:
+    """NumPy scalars as JSON numbers."""
+    if isinstance(value, np.generic):
+        return float(value.item())
+    raise TypeError(f"{type(value).__name__} in a report")

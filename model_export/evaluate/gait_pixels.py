@@ -1,0 +1,246 @@
+"""Gait from the pixels: rendered walks through detector, pose net and gait score, beside the truth.
+
+The decisive test of the two nets together: a symmetric error of a pixel is nothing to PCK and
+everything to the symmetry of two hind legs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk import gait
+from edge_sdk.gait.tracking import DogFollower, Tracked, between
+from edge_sdk.vision.detect import Detector
+from edge_sdk.vision.keypoints import KEYPOINT_NAMES
+from edge_sdk.vision.pose import PoseEstimator
+from edge_sdk.vision.stage import InferenceStage
+from model_export.evaluate import clips
+from model_export.synth.clips import WalkClip
+from model_export.synth.truth import GaitTruth
+
+Floats = NDArray[np.float64]
+
+#: The detector looks at every so-many-th frame; between, the box moves on a straight line.
+DETECT_EVERY = 4
+
+#: Left and right differ beyond doubt from here on: then the sign must be right.
+_CLEAR_SI_PERCENT = 15.0
+
+
+@dataclass(frozen=True)
+class WalkResult:
+    """One walk: its truth, and what was measured (None where the score abstained).
+
+    `scores` by the seed's five names; `risk` "low", "medium", "high" or None.
+    """
+
+    seed: int
+    fps: float
+    truth: GaitTruth
+    pose: clips.ClipReport
+    measures: dict[str, float | None]
+    scores: dict[str, float | None]
+    risk: str | None
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class WalksReport:
+    """All walks. SI in shares as in the literature's fractions (0.15 is 15 %).
+
+    `frequency_mae_hz`, `stance_si_r`, `stance_si_mae`, `stance_si_sign` (share with the right sign
+    where the true |SI| >= .15), `stifle_rom_mae_deg`, `hock_rom_mae_deg`; `score_rho` rank
+    correlation of each score with its truth; `sound_called_high` share of sound dogs.
+    """
+
+    walks: int
+    measured: int
+    refused: dict[str, int]
+    pose: clips.ClipsReport
+    frequency_mae_hz: float
+    stance_si_r: float
+    stance_si_mae: float
+    stance_si_sign: float
+    stifle_rom_mae_deg: float
+    hock_rom_mae_deg: float
+    score_rho: dict[str, float]
+    sound_called_high: float
+
+
+def keypoints_from_pixels(
+    frames: Iterator[tuple[float, NDArray[np.uint8]]],
+    detector: Detector,
+    estimator: PoseEstimator,
+    every: int = DETECT_EVERY,
+) -> Floats:
+    """Keypoints (T, 24, 3) of a clip, NaN while the dog is lost.
+
+    The detector sees every `every`-th frame and the last one; the dog between two of them is on
+    the straight way. Memory: `every` frames.
+    """
+    follower = DogFollower()
+    found: list[Floats] = []
+    waiting: list[tuple[float, NDArray[np.uint8]]] = []
+    before: Tracked | None = None
+
+    def flush(after: Tracked | None) -> None:
+        nonlocal before
+        known = before or after
+        if known is None:
+            found.extend(np.full((len(KEYPOINT_NAMES), 3), np.nan) for _ in waiting)
+        else:
+            start, end = before or known, after or known
+            dogs = [between(start, end, time_ms) for time_ms, _ in waiting]
+            boxes = [dog.box_xyxy_px for dog in dogs]
+            headings = [dog.heading_rad for dog in dogs]
+            images = [image for _, image in waiting]
+            found.extend(estimator.estimate_each(images, boxes, headings).astype(np.float64))
+        waiting.clear()
+        before = after
+
+    for number, (time_ms, image) in enumerate(frames):
+        waiting.append((time_ms, image))
+        if number % every == 0:
+            flush(follower.observe(time_ms, detector.detect([image])[0]))
+    if waiting:
+        flush(follower.observe(waiting[-1][0], detector.detect([waiting[-1][1]])[0]))
+    return np.asarray(found)
+
+
+def judge_walk(
+    seed: int,
+    estimator: PoseEstimator,
+    detector: Detector | None,
+    *,
+    fps: float,
+    seconds: float = 10.0,
+    size: tuple[int, int] = (640, 360),
+) -> WalkResult:
+    """Render a test walk and measure it; without a detector the true boxes are used."""
+    clip = WalkClip.random(
+        seed, split="test", fps=fps, seconds=seconds, width=size[0], height=size[1]
+    )
+    if detector is None:
+        keypoints = clips.poses_of_clip(estimator, clip, np.random.default_rng(seed))
+    else:
+        keypoints = keypoints_from_pixels(clip.frames(), detector, estimator)
+    report = gait.score(keypoints, clip.timestamps_ms)
+    measures = {name: measure.value for name, measure in report.measures.items()}
+    scores = {name: report.metrics[name].score for name in gait.METRICS}
+    return WalkResult(
+        seed,
+        fps,
+        clip.truth,
+        clips.report_of_clip(keypoints, clip),
+        measures,
+        scores,
+        report.overall_risk_level,
+        None if report.refusal is None else str(report.refusal.reason),
+    )
+
+
+def true_badness(truth: GaitTruth) -> dict[str, float]:
+    """What each score should rank by: larger is worse."""
+    stance = abs(truth.hind_stance_si) / 100
+    return {
+        "patella_risk_signal": truth.severity + truth.skip_rate,
+        "gait_balance": stance + abs(truth.fore_stance_si) / 100 + abs(truth.step_length_si) / 100,
+        "knee_mobility": -min(truth.stifle_rom_deg),
+        "gait_stability": truth.sway + abs(truth.bob_asymmetry),
+        "gait_rhythm": truth.stride_time_cv,
+    }
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    """Rank correlation, ties by their mean rank; NaN for fewer than three pairs."""
+    if len(a) < 3:
+        return float("nan")
+    ranks = [_ranks(np.asarray(values, np.float64)) for values in (a, b)]
+    if min(r.std() for r in ranks) == 0:
+        return float("nan")
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[place], np.float64)
+
+
+def _pairs(
+    walks: Sequence[WalkResult], name: str, truth: Callable[[GaitTruth], float]
+) -> tuple[Floats, Floats]:
+    """(measured, true) of the walks where the measure has a value."""
+    rows = [
+        (value, truth(walk.truth))
+        for walk in walks
+        if (value := walk.measures.get(name)) is not None
+    ]
+    array = np.asarray(rows, np.float64).reshape(-1, 2)
+    return array[:, 0], array[:, 1]
+
+
+def summary(walks: Sequence[WalkResult]) -> WalksReport:
+    """All numbers over a set of walks."""
+    cadence, stride_hz = _pairs(walks, "cadence", lambda t: t.stride_hz)
+    mine, true_si = _pairs(walks, "hind_stance_si", lambda t: t.hind_stance_si)
+    clear = np.abs(true_si) >= _CLEAR_SI_PERCENT
+    rom_gaps: dict[str, list[float]] = {"stifle": [], "hock": []}
+    for joint, truth_name in (("stifle", "stifle_proxy_rom_deg"), ("hock", "hock_rom_deg")):
+        for side, name in enumerate(("left", "right")):
+            measured, real = _pairs(
+                walks, f"{name}_{joint}_rom", lambda t, k=side, n=truth_name: getattr(t, n)[k]
+            )
+            rom_gaps[joint] += list(np.abs(measured - real))
+    refused: dict[str, int] = {}
+    for walk in walks:
+        if walk.refused is not None:
+            refused[walk.refused] = refused.get(walk.refused, 0) + 1
+    rho = {}
+    for name in gait.METRICS:
+        kept = [w for w in walks if w.scores[name] is not None]
+        goodness = [-true_badness(w.truth)[name] for w in kept]
+        rho[name] = spearman([float(w.scores[name] or 0.0) for w in kept], goodness)
+    sound = [w for w in walks if w.truth.sound and w.refused is None]
+    return WalksReport(
+        walks=len(walks),
+        measured=sum(w.refused is None for w in walks),
+        refused=refused,
+        pose=clips.summary([w.pose for w in walks]),
+        frequency_mae_hz=_mean(np.abs(cadence / 60 - stride_hz)),
+        stance_si_r=float(np.corrcoef(mine, true_si)[0, 1]) if len(mine) > 2 else float("nan"),
+        stance_si_mae=_mean(np.abs(mine - true_si)) / 100,
+        stance_si_sign=_mean((np.sign(mine) == np.sign(true_si))[clear]),
+        stifle_rom_mae_deg=_mean(np.asarray(rom_gaps["stifle"])),
+        hock_rom_mae_deg=_mean(np.asarray(rom_gaps["hock"])),
+        score_rho=rho,
+        sound_called_high=_mean(np.asarray([w.risk == "high" for w in sound])),
+    )
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def judge_walks(
+    pose_stage: InferenceStage,
+    detector_stage: InferenceStage | None,
+    *,
+    seeds: Sequence[int],
+    fps: float,
+    thresholds: dict[str, float] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> WalksReport:
+    """Render and measure the walks of these seeds; `detector_stage` None uses the true boxes."""
+    estimator = PoseEstimator(pose_stage)
+    limits = thresholds or {"score": 0.3, "nms_iou": 0.5}
+    finder = None if detector_stage is None else Detector(detector_stage, limits)
+    walks = []
+    for number, seed in enumerate(seeds):
+        walks.append(judge_walk(seed, estimator, finder, fps=fps))
+        if progress is not None:
+            progress(number + 1)
+    return summary(walks)
