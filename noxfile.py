@@ -5,6 +5,12 @@ import nox
 nox.options.sessions = ["lint", "types", "imports", "tests"]
 nox.options.default_venv_backend = "venv"
 PACKAGES = ("game_engine", "edge_sdk", "sync_server", "daengdong")
+SEEING = ("tests/edge_sdk/test_resample.py", "tests/edge_sdk/test_detect.py",
+          "tests/edge_sdk/test_pose_decode.py", "tests/edge_sdk/test_bundle_load.py",
+          "tests/edge_sdk/test_gait_measures.py", "tests/edge_sdk/test_gait_refusals.py",
+          "tests/edge_sdk/test_smoothing_filters.py", "tests/edge_sdk/test_mission_check.py",
+          "tests/edge_sdk/test_media_files.py", "tests/edge_sdk/test_face_result.py",
+          "tests/edge_sdk/test_tracking.py")  # fmt: skip
 SDK_ALONE = ("numpy>=2.0", "msgspec>=0.19", "h3>=4.2", "onnxruntime>=1.20", "av>=14")
 
 
@@ -61,10 +67,11 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def sdk_alone(session: nox.Session) -> None:
     """Prove that edge_sdk and game_engine import and pass with their core dependencies only."""
-    session.install("numpy>=2.0", "msgspec>=0.19", "h3>=4.2", "pytest", "hypothesis")
+    session.install(*SDK_ALONE, "pytest", "hypothesis", "onnx")
     session.install("--no-deps", ".")
     session.run("python", "-c", "import edge_sdk, game_engine, game_engine.judge")
-    session.run("pytest", "tests/game_engine", "tests/edge_sdk/test_packed.py",
+    session.run("python", "tests/support/only_small_imports.py")
+    session.run("pytest", "tests/game_engine", *SEEING, "tests/edge_sdk/test_packed.py",
                 "tests/edge_sdk/test_gpx.py")  # fmt: skip
 
 
@@ -73,8 +80,24 @@ def benchmarks(session: nox.Session) -> None:
     """Print every measured figure beside its goal (long)."""
     _install(session)
     for name in ("wire", "engine", "anticheat", "ranking", "rankings_service", "sync", "map_view",
-                 "imports"):  # fmt: skip
+                 "imports", "gait", "gait_speed", "vision"):  # fmt: skip
         session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session
+def model_benchmarks(session: nox.Session) -> None:
+    """Print how fast dogs are generated (own environment)."""
+    _install(session, "models")
+    for name in ("synth", "synth_faces"):
+        session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session
+def mediapipe(session: nox.Session) -> None:
+    """Run the emotion classifier's tests by MediaPipe Tasks (brings OpenCV: an own environment)."""
+    session.install("mediapipe", *SDK_ALONE, "onnx", "pytest", "hypothesis")
+    session.install("--no-deps", ".")
+    session.run("pytest", "tests/edge_sdk/test_runtimes.py", "-k", "MediaPipe")
 
 
 @nox.session
@@ -83,10 +106,14 @@ def pin(session: nox.Session) -> None:
     session.install("uv")
     common = ("--generate-hashes", "--no-emit-index-url", "--no-header", "--python-version",
               "3.11", "-q")  # fmt: skip
-    for kind in ("server", "dev", "models"):
+    for kind in ("dev", "models"):
         session.run("uv", "pip", "compile", "pyproject.toml", "--extra", kind, *common,
                     "-o", f"requirements/{kind}.txt")  # fmt: skip
-    session.run("uv", "pip", "compile", "pyproject.toml", "--extra", "server", "--extra",
-                "postgres", *common, "-o", "requirements/postgres.txt")  # fmt: skip
+    # What is deployed has the versions that the tests ran with.
+    for kind, extras in (("server", ("server",)), ("postgres", ("server", "postgres"))):
+        names = [word for extra in extras for word in ("--extra", extra)]
+        session.run("uv", "pip", "compile", "pyproject.toml", *names, "-c",
+                    "requirements/dev.txt", *common, "-o",
+                    f"requirements/{kind}.txt")  # fmt: skip
     session.run("uv", "pip", "compile", "requirements/build.in", *common,
                 "-o", "requirements/build.txt")  # fmt: skip

@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from daengdong.demo_clips import ClipResult
 from daengdong.output import console, fail, print_json, print_table
 from daengdong.result import Ranking
 from edge_sdk.errors import EdgeError
@@ -34,7 +36,8 @@ def demo(
     """Four phones walk, partly offline; one is killed and resumed, one goes by car.
 
     Starts the embedded server on a free port, replays the tracks, syncs, prints who owns what and
-    the rankings, and writes map.html (opens without a server), result.json and the tracks.
+    the rankings, and writes map.html (opens without a server), result.json and the tracks. Then the
+    shipped clips are analysed on this machine: two walks with overlay and report, a sit, a face.
     """
     from daengdong.demo import DemoFailed, run_demo
     from edge_sdk.walk.gpx import read_gpx
@@ -55,8 +58,9 @@ def demo(
     finally:
         if not keep:
             shutil.rmtree(work, ignore_errors=True)
+    clips = _analyse(out, json)
     if json:
-        print_json({"result": result, "server": server, "out": str(out)})
+        print_json({"result": result, "clips": clips, "server": server, "out": str(out)})
         return
     players = sorted(result.players, key=lambda player: player.rank)
     print_table(
@@ -81,9 +85,23 @@ def demo(
         told = ", ".join((*walk.events, *walk.notes))
         line = f"{walk.title} {names[walk.user_id]}: {walk.distance_m / 1000:.2f} km, {verdict}"
         console.print(f"{line}; {told}" if told else line, highlight=False)
+    for seen in clips:
+        console.print(f"{seen.clip} ({seen.seconds:.1f} s): {seen.says}", highlight=False)
+        for file in seen.files:
+            console.print(f"  {file}", highlight=False)
     console.print(f"\nopen {out / 'map.html'} in a browser")
     if server:
         console.print(f"the server runs at {server} (data in {work}); end it with Ctrl-C or kill")
+
+
+def _analyse(out: Path, quiet: bool) -> tuple[ClipResult, ...]:
+    """Analyse the shipped clips on this machine; write what was seen beside the map."""
+    from daengdong.demo_clips import analyse_clips
+
+    clips = analyse_clips(out / "clips", lambda text: None if quiet else console.print(text))
+    text = msgspec.json.format(msgspec.json.encode(clips))
+    (out / "clips.json").write_bytes(text)
+    return clips
 
 
 def _place(board: Ranking, place: int) -> str:

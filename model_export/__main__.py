@@ -12,7 +12,6 @@ from model_export.evaluate.command import evaluate_command
 from model_export.export.command import export_command
 from model_export.parity.command import verify_command
 from model_export.publish.command import publish, sign
-from model_export.publish.command import publish, sign
 from model_export.train.command import train_command
 
 app = typer.Typer(

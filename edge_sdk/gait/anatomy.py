@@ -53,7 +53,7 @@ MIRRORED_KEYPOINT: Final[tuple[int, ...]] = FLIP_INDEX
 # 30 degrees and the acetabulum lies near its middle (Evans and de Lahunta, Miller's Anatomy of the
 # Dog, ch. 4).
 HIP_FORWARD: Final = 0.15
-HIP_DOWN: Final = 0.18
+HIP_DOWN: Final = 0.205
 
 # Distance between left and right paws of one girdle, in trunk lengths; sets how a turned dog's
 # offset between its sides becomes an angle. Dogs walk with a stance about a quarter trunk wide.

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_sdk.gait import cycle_measures as formulas
 from edge_sdk.gait.analysis import MOST_CARRIED, ClipAnalysis
 from edge_sdk.gait.anatomy import FORE, HIND, TOPS
+from edge_sdk.gait.joints import swept
 from edge_sdk.gait.measures import Measure, Spec, abstained, jackknife_error, measured
 from edge_sdk.gait.refusal import Reason
 from edge_sdk.gait.strides import LimbStrides
@@ -32,10 +33,10 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("fore_step_si", "%", floor=2.0, poor_error=15.0),
         Spec("hind_retraction_si", "%", floor=3.0, poor_error=25.0),
         Spec("fore_retraction_si", "%", floor=3.0, poor_error=25.0),
-        Spec("left_stifle_rom", "deg", floor=1.5, poor_error=8.0, lowest=0.0),
-        Spec("right_stifle_rom", "deg", floor=1.5, poor_error=8.0, lowest=0.0),
-        Spec("left_hock_rom", "deg", floor=1.5, poor_error=8.0, lowest=0.0),
-        Spec("right_hock_rom", "deg", floor=1.5, poor_error=8.0, lowest=0.0),
+        Spec("left_stifle_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
+        Spec("right_stifle_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
+        Spec("left_hock_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
+        Spec("right_hock_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
         Spec("pelvic_bob", "% trunk", floor=0.2, poor_error=3.0, lowest=0.0),
         Spec("pelvic_bob_asymmetry", "% trunk", floor=0.2, poor_error=3.0),
         Spec("trunk_pitch", "% trunk", floor=0.2, poor_error=3.0, lowest=0.0),
@@ -110,12 +111,9 @@ def _joints(clip: ClipAnalysis) -> dict[str, Measure]:
         strides = clip.strides[limb]
         for name, angle in (("stifle", curves.stifle), ("hock", curves.hock)):
             spec = SPECS[f"{side}_{name}_rom"]
-            ranges = np.ptp(angle, axis=1)
             kept = strides.count - strides.skips
             found[spec.name] = (
-                measured(
-                    spec, float(ranges[0]), jackknife_error(float(ranges[0]), ranges[1:]), kept
-                )
+                measured(spec, *swept(angle), kept)
                 if curves.seen
                 else abstained(spec, Reason.JOINT_NOT_SEEN, kept)
             )
@@ -134,10 +132,9 @@ def _trunk(clip: ClipAnalysis) -> dict[str, Measure]:
         percent = 100.0 * values
         error = jackknife_error(float(percent[0]), percent[1:])
         found[name] = measured(SPECS[name], float(percent[0]), error, strides)
-    sway = 100.0 * trunk.sway
-    # A variance from `frames` correlated values: about a tenth of them are independent.
-    error = max(sway, 0.2) / np.sqrt(2 * max(trunk.frames / 10, 1))
-    found["trunk_sway"] = measured(SPECS["trunk_sway"], sway, float(error), strides)
+    found["trunk_sway"] = measured(
+        SPECS["trunk_sway"], 100.0 * trunk.sway, 100.0 * trunk.sway_error, strides
+    )
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.gait.anatomy import (
+    FORE,
     HIND,
     HIP_DOWN,
     HIP_FORWARD,
@@ -16,9 +17,11 @@ from edge_sdk.gait.anatomy import (
     PAWS,
     TAIL_BASE,
     TOPS,
+    WITHERS,
 )
 from edge_sdk.gait.body_track import BodyTrack
 from edge_sdk.gait.cycle_fit import stride_members
+from edge_sdk.gait.measures import jackknife_error
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -32,6 +35,14 @@ HARMONICS: Final = 5
 # Harmonics of a smooth motion fall with the square of their order: a ridge of noise over amplitude,
 # (0.03 / 0.1 trunk lengths)^2 times order^4, keeps few frames a second from inventing high ones.
 CALM: Final = 0.1
+# Pelvis and chest grow together, trunks of short-legged breeds grow alone: the hip lies below the
+# tail base by this share of the distance from withers to elbow. Half of it is believed, as elbows
+# are keypoints that move.
+HIP_DOWN_PER_DEPTH: Final = 0.38
+DEPTH_SHARE: Final = 0.6
+HIP_DOWN_RANGE: Final = (0.14, 0.28)
+# Ends of the range are picked among the points of a noisy curve; fitted on generated walks.
+NOISE_IN_RANGE: Final = 4.0
 # A joint must be seen in this share of the frames.
 LEAST_SEEN: Final = 0.4
 
@@ -67,21 +78,49 @@ def joint_curves(
     xy = np.stack([track.forward[:, points].T, track.up[:, points].T * foreshortening], axis=2)
     paths = _mean_paths(xy, weight, phase)
     tail = paths[6]
-    # The hip lies as far to the side as its leg: half a stance width of an oblique view.
-    aside = [(paths[at, :, :, :1] + paths[at + 2, :, :, :1]).mean(1, keepdims=True) / 2
-             for at in (0, 3)]  # fmt: skip
-    middle = (aside[0] + aside[1]) / 2
+    down = _hip_down(track, foreshortening)
+    # Seen obliquely or from above, near and far hip lie as far apart as their stifles do.
+    means = [paths[at + 2].mean(1, keepdims=True) for at in (0, 3)]
+    middle = (means[0] + means[1]) / 2
     curves = []
     for side, at in enumerate((0, 3)):
         paw, hock, stifle = paths[at], paths[at + 1], paths[at + 2]
-        shift = np.concatenate([aside[side] - middle, np.zeros_like(middle)], axis=2)
-        hip = tail + np.array([HIP_FORWARD, -HIP_DOWN]) + shift
+        hip = tail + np.array([HIP_FORWARD, -down]) + means[side] - middle
         curves.append(
             JointCurves(
                 _angle(hip, stifle, hock), _angle(stifle, hock, paw), bool(seen[at : at + 3].all())
             )
         )
     return curves[0], curves[1]
+
+
+def swept(curves: Array) -> tuple[float, float]:
+    """Range of a mean curve in degrees without the part that noise adds, and its standard error.
+
+    `curves` (R, 64) as in `JointCurves`. The highest point of a noisy curve is high by its noise:
+    by its variance over the range, times a factor for how many independent points it has.
+    """
+    own = np.ptp(curves, axis=1)
+    strides = len(curves) - 1
+    if strides < 2:
+        return float(own[0]), np.inf
+    spread = (strides - 1) / strides * float(((curves[1:] - curves[0]) ** 2).mean(1).sum())
+    noise = NOISE_IN_RANGE * spread / max(float(own[0]), 1.0)
+    return float(max(own[0] - noise, own[0] / 2)), jackknife_error(float(own[0]), own[1:])
+
+
+def _hip_down(track: BodyTrack, foreshortening: float) -> float:
+    """How far the hip lies below the tail base, in trunk lengths: by the depth of the chest."""
+    elbows = [TOPS[limb] for limb in FORE]
+    deep = []
+    for elbow in elbows:
+        both = (track.weight[:, elbow] > 0) & (track.weight[:, WITHERS] > 0)
+        if both.mean() >= LEAST_SEEN:
+            deep.append(float(np.median(track.up[both, WITHERS] - track.up[both, elbow])))
+    if not deep:
+        return HIP_DOWN
+    own = HIP_DOWN_PER_DEPTH * foreshortening * sum(deep) / len(deep)
+    return float(np.clip((own * DEPTH_SHARE + HIP_DOWN * (1 - DEPTH_SHARE)), *HIP_DOWN_RANGE))
 
 
 def _mean_paths(xy: Array, weight: Array, phase: Array) -> Array:

@@ -14,7 +14,8 @@ against what sound dogs show:
 - A skip in every fifth stride halves the signal score: sound dogs do not skip.
 - Stride time varies by 2 to 5 % in sound dogs; 10 % halves.
 - Pelvic heights at left and right mid-stance differ by under 1 % of the trunk's length in sound
-  dogs (Gomez Alvarez et al., Acta Vet. Scand. 60, 2018: millimetres); 4 % halves.
+  dogs (Gomez Alvarez et al., Acta Vet. Scand. 60, 2018: millimetres); 6 % halves, and so does a
+  sway beyond the even bob of 3 % (root mean square).
 """
 
 from __future__ import annotations
@@ -52,11 +53,9 @@ SIGNAL_SKIP: Final = 20.0
 SIGNAL_STIFLE: Final = 60.0
 ROM_DEG: Final = 18.0
 STIFLE_SHARE: Final = 0.6
-MOBILITY_ASYMMETRY: Final = 60.0
-BOB_ASYMMETRY: Final = 4.0
-SWAY: Final = 4.0
-BOB: Final = 14.0
-PITCH: Final = 16.0
+BOB_ASYMMETRY: Final = 6.0
+SWAY: Final = 3.0
+PITCH: Final = 32.0
 STRIDE_CV: Final = 10.0
 LIMB_TIMING: Final = 12.0
 
@@ -131,16 +130,28 @@ def patella_risk_signal(v: Values) -> float:
 
 
 def knee_mobility(v: Values) -> float:
-    """How far the stiffer hind limb bends, and how much less than the other."""
+    """How far the stiffer hind limb bends, of both limbs drawn together as far as they are unsure.
+
+    Of two noisy ranges the smaller one is too small: what differs by no more than its error counts
+    as equal, and the limb that is seen better says where. The difference itself is a matter of the
+    signal score, not of this one.
+    """
     left, right = _reach(v, "left"), _reach(v, "right")
-    p = (ROM_DEG / max(min(left[0], right[0]), 1e-3)) ** 2
-    return 100.0 / (1.0 + p + (_uneven(left, right) / MOBILITY_ASYMMETRY) ** 2)
+    apart = abs(left[0] - right[0])
+    sure = believed(apart, math.hypot(left[1], right[1])) / apart if apart else 1.0
+    one, two = left[1] ** 2 + 1e-9, right[1] ** 2 + 1e-9
+    both = (two * left[0] + one * right[0]) / (one + two)
+    stiffer = both + sure * (min(left[0], right[0]) - both)
+    return 100.0 / (1.0 + (ROM_DEG / max(stiffer, 1e-3)) ** 2)
 
 
 def gait_stability(v: Values) -> float:
-    """How quietly the trunk rides: uneven bob, sway that does not repeat, bob, nodding."""
+    """How quietly the trunk rides: sway beyond the even bob, unevenness of the bob, nodding.
+
+    The bob itself counts nothing: a sound trot bobs more than a walk.
+    """
     return 100.0 / (1.0 + _halves(
-        v, pelvic_bob_asymmetry=BOB_ASYMMETRY, trunk_sway=SWAY, pelvic_bob=BOB, trunk_pitch=PITCH
+        v, trunk_sway=SWAY, pelvic_bob_asymmetry=BOB_ASYMMETRY, trunk_pitch=PITCH
     ))  # fmt: skip
 
 
@@ -168,7 +179,7 @@ _MAPS: Final[dict[MetricName, _Map]] = {
     "gait_balance": _Map(gait_balance, ("hind_stance_si",), ("hind_step_si", "fore_stance_si")),
     "knee_mobility": _Map(knee_mobility, _STIFLES, _HOCKS),
     "gait_stability": _Map(
-        gait_stability, ("pelvic_bob_asymmetry", "trunk_sway"), ("pelvic_bob", "trunk_pitch")
+        gait_stability, ("trunk_sway",), ("pelvic_bob_asymmetry", "trunk_pitch")
     ),
     "gait_rhythm": _Map(gait_rhythm, ("stride_time_cv",), ("limb_timing_sd",)),
 }

@@ -26,13 +26,15 @@ class TrackPolicy(msgspec.Struct, frozen=True):
     and its box may change by `size_ratio`. A second box disturbs when it overlaps by
     `crossing_iou`, or is inside the gate and almost as near, with `rival_score` of the dog's own
     score; and when it comes within `beside_sizes` and is then gone, for `merged_ms`: two dogs in
-    one box. After `lost_ms` without the dog it is searched anew.
+    one box. Boxes of which `nested_share` lies within the other are the same dog. After `lost_ms`
+    without the dog it is searched anew.
     """
 
     jump_sizes: float = 0.35
     speed_sizes: float = 2.5
     size_ratio: float = 1.8
     crossing_iou: float = 0.12
+    nested_share: float = 0.65
     rival_score: float = 0.6
     beside_sizes: float = 1.6
     merged_ms: float = 800.0
@@ -252,21 +254,24 @@ class DogFollower:
         others = rows[rows != row]
         strong = detections.scores[others] >= policy.rival_score * detections.scores[row]
         boxes = detections.boxes_xyxy_px[others[strong]]
+        # Detectors give parts of a dog boxes of their own: a box within the dog's is another dog
+        # only if one was seen beside it just before.
+        apart = boxes[nested(own_box, boxes) < policy.nested_share]
         size = math.sqrt(float(_areas(own_box[None])[0]))
-        away = np.hypot(*(_centres(boxes) - _centres(own_box[None])).T) / size
+        away = np.hypot(*(_centres(apart) - _centres(own_box[None])).T) / size
         if bool(np.any(away <= policy.beside_sizes)):
             self._beside_ms = timestamp_ms
-        elif len(boxes):
+        elif len(apart):
             self._beside_ms = None
-        if not len(boxes):
+        if not len(apart):
             beside = self._beside_ms
             return beside is not None and timestamp_ms - beside <= policy.merged_ms
-        if bool(np.any(overlap(own_box, boxes) >= policy.crossing_iou)):
+        if bool(np.any(overlap(own_box, apart) >= policy.crossing_iou)):
             return True
         if self._last is None:
             return False
         own, _ = self._costs(timestamp_ms, own_box[None])
-        costs, inside = self._costs(timestamp_ms, boxes)
+        costs, inside = self._costs(timestamp_ms, apart)
         return bool(np.any(inside & (costs <= 2 * own[0] + 0.05)))
 
 
@@ -296,6 +301,14 @@ def overlap(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[
     inter = np.prod(np.clip(high - low, 0.0, None), axis=1)
     union = _areas(np.asarray(box)[None])[0] + _areas(others) - inter
     return np.asarray(inter / union, np.float64)
+
+
+def nested(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Share of the smaller box (4,) or (N, 4) that lies within the other one."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    inter = np.prod(np.clip(high - low, 0.0, None), axis=1)
+    return np.asarray(inter / np.minimum(_areas(np.asarray(box)[None])[0], _areas(others)))
 
 
 def _areas(boxes: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -18,8 +18,18 @@ Array = npt.NDArray[np.float64]
 # The paw rolls on and off the ground at the ends of stance; its middle stands.
 STANDS_FROM, STANDS_TO = 0.15, 0.85
 HARMONICS: Final = 3
-# What moves together this long after is motion; noise of single frames is forgotten by then.
-MEMORY_S: Final = 0.1
+# A trunk moves slower than this; what is quicker is the noise of keypoints, and as much of it per
+# hertz lies below. That needs a band above it, and more frames than waves.
+QUICKEST_HZ: Final = 5.0
+LEAST_BAND_RATE_HZ: Final = 18.0
+LEAST_FRAMES_PER_WAVE: Final = 1.3
+# With fewer frames, what moves together this long after is taken for motion.
+MEMORY_S: Final = 0.083
+LEAST_PAIRS: Final = 10
+# Standard deviations beyond which a height is an outlier, and held there.
+FURTHEST: Final = 4.0
+# Orders of the stride that an even walk has: both sides alike, twice and four times a stride.
+EVEN_ORDERS: Final = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +38,15 @@ class TrunkMotion:
 
     `bob` vertical range of the pelvis over a stride, `uneven` its height at mid-stance of the left
     hind limb less that of the right (negative: it drops on the left), `pitch` range of the
-    stride's own nodding, `sway` (1,) root mean square of what does not repeat each stride.
+    stride's own nodding. `sway` the root mean square of how withers and pelvis rise and fall beyond
+    the bob that is alike on both sides, without noise, and its error `sway_error`.
     """
 
     bob: Array
     uneven: Array
     pitch: Array
     sway: float
-    frames: int
+    sway_error: float
 
 
 def trunk_motion(
@@ -54,24 +65,29 @@ def trunk_motion(
         withers_w = track.trunk_seen.astype(np.float64)
     pelvis = up[:, TAIL_BASE] - ground
     nod = up[:, WITHERS] - up[:, TAIL_BASE]
-    pelvis_wave, pelvis_rest = _waves(pelvis, tail_w, fit.phase)
-    nod_wave, nod_rest = _waves(nod, withers_w, fit.phase)
+    pelvis_wave = _waves(pelvis, tail_w, fit.phase)
+    nod_wave = _waves(nod, withers_w, fit.phase)
     mid = fit.cycle.limbs[list(HIND), TOUCHDOWN] + fit.cycle.limbs[list(HIND), DUTY] / 2
     at = _basis(mid)[:, 1:]
     uneven = pelvis_wave @ (at[0] - at[1])
     grid = _basis(np.arange(48) / 48)[:, 1:]
-    surge = _common_residual(fit)
-    lasting = (
-        _remembered(pelvis_rest, tail_w, track.rate_hz),
-        _remembered(nod_rest, withers_w, track.rate_hz),
-        _remembered(surge, np.asarray((fit.weight > 0).any(0), np.float64), track.rate_hz),
-    )
+    both = [
+        _unsteady(up[:, point] - ground, np.where(support > 0, track.weight[:, point], 0.0), track,
+                  fit.phase)
+        for point in (WITHERS, TAIL_BASE)
+    ]  # fmt: skip
+    known = [found for found in both if found is not None]
+    variance = sum(v for v, _ in known) / max(len(known), 1)
+    error = float(np.sqrt(sum(e * e for _, e in known))) / max(len(known), 1)
+    # A variance can come out below zero by its error; that smoothly becomes nearly nothing.
+    sway = float(np.sqrt((variance + np.hypot(variance, error / 2)) / 2))
     return TrunkMotion(
         bob=np.ptp(pelvis_wave @ grid.T, axis=1),
         uneven=uneven,
         pitch=np.ptp(nod_wave @ grid.T, axis=1),
-        sway=float(np.sqrt(sum(lasting))),
-        frames=int((tail_w > 0).sum()),
+        sway=sway,
+        # Of a root: half the error over the root, but no more than the root of the error.
+        sway_error=error / (2 * max(sway, np.sqrt(error) / 2)) if known and error > 0 else np.inf,
     )
 
 
@@ -92,8 +108,8 @@ def _basis(phase: Array) -> Array:
     return np.column_stack([np.ones(len(phase)), np.cos(turns), np.sin(turns)])
 
 
-def _waves(signal: Array, w: Array, phase: Array) -> tuple[Array, Array]:
-    """Harmonics (R, 6) of a signal over the stride, without each stride too, and its rest (T,)."""
+def _waves(signal: Array, w: Array, phase: Array) -> Array:
+    """Harmonics (R, 6) of a signal over the stride, from all strides and without each."""
     basis = _basis(phase)
     slow = np.linspace(-1.0, 1.0, len(phase))
     full = np.column_stack([basis, slow, slow**2, slow**3])
@@ -105,21 +121,49 @@ def _waves(signal: Array, w: Array, phase: Array) -> tuple[Array, Array]:
     count = member.shape[1]
     pulls = (weighted * rest[:, None]).T @ member
     away = np.linalg.solve(matrix, pulls).T * (count / max(count - 1, 1))
-    return np.concatenate([best[None], best[None] - away])[:, 1 : 1 + 2 * HARMONICS], rest
+    return np.concatenate([best[None], best[None] - away])[:, 1 : 1 + 2 * HARMONICS]
 
 
-def _common_residual(fit: CycleFit) -> Array:
-    """What all paws leave their cycle by together: the trunk runs ahead or falls behind."""
-    total: Array = fit.weight.sum(0)
-    return np.asarray((fit.weight * fit.residual).sum(0) / np.maximum(total, 1e-9))
+def _unsteady(
+    height: Array, w: Array, track: BodyTrack, phase: Array
+) -> tuple[float, float] | None:
+    """Variance of a height beyond drift and even bob, noise taken out, and its standard error.
+
+    None when too few frames are left to tell motion from noise.
+    """
+    seen = w > 0
+    y, root = height[seen], np.sqrt(w[seen])
+    share = track.time_s[seen] / max(track.duration_s, 1e-9)
+    turns = 2 * np.pi * np.outer(phase[seen], EVEN_ORDERS)
+    slow = 2 * share - 1
+    even = np.column_stack([np.ones(len(y)), slow, slow**2, slow**3, np.cos(turns), np.sin(turns)])
+    rest = y - even @ _solved(even, root, y)
+    bound = FURTHEST * 1.4826 * float(np.median(np.abs(rest))) if len(rest) else 0.0
+    rest = np.clip(rest, -bound, bound)
+    waves = int(2 * track.duration_s * QUICKEST_HZ)
+    if track.rate_hz < LEAST_BAND_RATE_HZ or len(y) < LEAST_FRAMES_PER_WAVE * waves:
+        return _lasting(rest, track.time_s[seen])
+    basis = np.cos(np.pi * np.outer(share, np.arange(1, waves + 1)))
+    motion = basis @ _solved(basis, root, rest)
+    left = rest - motion
+    noise = float(left @ left) / (len(y) - waves - even.shape[1])
+    moved = float(motion @ motion) / len(y)
+    return moved - noise * waves / len(y), moved * float(np.sqrt(2.0 / waves))
 
 
-def _remembered(rest: Array, w: Array, rate_hz: float) -> float:
-    """Variance of the part of a signal that lasts: the covariance with itself a moment later."""
-    later = max(1, round(MEMORY_S * rate_hz))
-    both = (w[:-later] > 0) & (w[later:] > 0)
-    if both.sum() < 10:
-        return 0.0
-    spread = 1.4826 * float(np.median(np.abs(rest[w > 0])))
-    calm = np.clip(rest, -4 * spread, 4 * spread)
-    return max(float((calm[:-later] * calm[later:])[both].mean()), 0.0)
+def _lasting(rest: Array, time_s: Array) -> tuple[float, float] | None:
+    """Covariance of a signal with itself a moment later, which noise of single frames has not."""
+    later = max(1, round(MEMORY_S / float(np.median(np.diff(time_s)))) if len(rest) > 1 else 1)
+    pair = np.abs(time_s[later:] - time_s[:-later] - MEMORY_S) < MEMORY_S / 2
+    if pair.sum() < LEAST_PAIRS:
+        return None
+    products = (rest[later:] * rest[:-later])[pair]
+    return float(products.mean()), float(rest @ rest) / len(rest) / float(np.sqrt(pair.sum()))
+
+
+def _solved(basis: Array, root: Array, y: Array) -> Array:
+    """Least squares with weights root**2, held a little so that gaps do no harm."""
+    weighted = basis * root[:, None]
+    matrix = weighted.T @ weighted
+    matrix += 1e-3 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+    return np.asarray(np.linalg.solve(matrix, weighted.T @ (root * y)))

@@ -19,11 +19,11 @@ TURN_DEG: Final = 180.0
 TURN_SURE_NO_DEG: Final = 150.0
 """Headings are known to about 15 degrees at either end."""
 
-HIPS_LOW: Final = (0.78, 0.6)
+HIPS_LOW: Final = (0.7, 0.5)
 """Hips over withers: (no, yes) for sitting."""
 HIPS_LEVEL: Final = (1.5, 1.25)
 """Hips over withers: (no, yes) for lying; a dog that bows to play has its rump up."""
-LEG_STRAIGHT: Final = (0.4, 0.6)
+LEG_STRAIGHT: Final = (0.5, 0.7)
 """Elbow height in leg lengths: (no, yes) for a front leg that carries."""
 LEG_FOLDED: Final = (0.6, 0.35)
 """The same for a front leg that lies."""

@@ -30,11 +30,12 @@ class Posture:
     """Per frame (T,), NaN where it cannot be seen.
 
     `hips_over_withers`: height of the tail base over the hind paws, as a share of the withers'
-    over the front paws: about 1 standing or lying, under 0.6 sitting. `elbow_height`: elbow over
-    its paw, in leg lengths: near 1 on a straight leg, near 0 lying. `lift` (T, 2): how far the
-    left and right front paw is over the other, in leg lengths. `leg_px`: carpus and forearm.
-    `facing`: -1 left, +1 right by nose or withers against the tail base. `paws_y_px` (T, 4) in
-    the order FL, RL, FR, RR. `confidence`: mean of the points used.
+    over the front paws: about 1 standing, 0.6 to 1 lying, under 0.5 sitting. `elbow_height`:
+    elbow over its paw, in leg lengths: near 1 on a straight leg, near 0 lying. `lift` (T, 2): how
+    far the left and right front paw is over the other, in leg lengths. `leg_px`: carpus and
+    forearm. `withers_height_px`: over the front paws. `body_y_px`: mean of withers and tail base.
+    `facing`: -1 left, +1 right by nose or withers against the tail base. `paws_px`
+    (T, 4, 2) in the order FL, RL, FR, RR. `confidence`: mean of the points used.
     """
 
     hips_over_withers: Floats

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from model_export.bundle.writer import BundlePlan, Kind, StagePlan, write_bundle
 from model_export.export.folder import export_net, without_variants
 from model_export.export.precision import ExportFailed, Precision, Runtime
 from model_export.export.source import load_source
-from model_export.parity.quality import generated_examples
+from model_export.parity.quality import generated_examples, sees_faces
 from model_export.parity.report import write_parity
 from model_export.parity.verify import ParityReport, verify_folder
 from model_export.train.examples import Example
@@ -62,11 +62,8 @@ PLANS: tuple[frozenset[Kind], ...] = (
     frozenset({("onnx", "w8a32"), ("litert", "w8a32"), ("coreml", "w8a32")}),
 )
 
-#: A bundle beside a default one carries the smallest that still runs everywhere.
-_BESIDE: frozenset[Kind] = PLANS[-1]
-
 # The exact ones are checked in every format, whichever ship.
-_EXPORTED: dict[Runtime, tuple[Precision, ...]] = {
+EXPORTED: Mapping[Runtime, tuple[Precision, ...]] = {
     "onnx": ("fp32", "fp16", "w8a32"),
     "litert": ("fp32", "fp16", "w8a32"),
     "coreml": ("fp32", "fp16", "w8a32"),
@@ -78,7 +75,9 @@ class ReleaseSettings:
     """Where a release is made and what it says of itself.
 
     `work`: folder for exports; `real`: numbers on real pictures by checkpoint name; `pictures`:
-    labelled pictures for the parity check.
+    labelled pictures for the parity check; `plans`: sets of variants from the richest to the
+    smallest, of those `exported`; `renderers` by kind ("face", "body") and `image_px` replace the
+    generator, as the tests do.
     """
 
     models: Path
@@ -92,6 +91,10 @@ class ReleaseSettings:
     budget_bytes: int = BUDGET_BYTES
     threads: int = 2
     real: Mapping[str, Any] | None = None
+    plans: tuple[frozenset[Kind], ...] = PLANS
+    exported: Mapping[Runtime, tuple[Precision, ...]] = field(default_factory=lambda: EXPORTED)
+    renderers: Mapping[str, str] = field(default_factory=dict)
+    image_px: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +135,12 @@ def make_release(
         for name in shipped.checkpoints:
             if name not in nets:
                 nets[name] = _verified(settings, name, progress)
-    for kinds in PLANS:
+    for kinds in settings.plans:
         made = {}
         for shipped in wanted:
             progress(f"bundle {shipped.name}")
-            taken = kinds if shipped.embeddable else _BESIDE
+            # What is beside a default bundle carries the smallest that runs everywhere.
+            taken = kinds if shipped.embeddable else settings.plans[-1]
             made[shipped.name] = _bundle(settings, shipped, nets, taken)
         sizes = {name: folder_bytes(settings.out / name) for name in made}
         if sum(sizes.values()) <= settings.budget_bytes:
@@ -166,9 +170,16 @@ def _verified(settings: ReleaseSettings, name: str, progress: Callable[[str], No
     source = load_source(settings.models / f"{name}.pt")
     folder = settings.work / name
     progress(f"export {name}")
-    export_net(source, folder, _EXPORTED)
+    export_net(source, folder, settings.exported)
     progress(f"pictures for {name}")
-    examples = generated_examples(source, settings.pictures, settings.cache)
+    kind = "face" if sees_faces(source) else "body"
+    examples = generated_examples(
+        source,
+        settings.pictures,
+        settings.cache,
+        renderer=settings.renderers.get(kind, ""),
+        image_px=settings.image_px,
+    )
     report = verify_folder(folder, examples, threads=settings.threads, progress=progress)
     failed = {
         (v.variant.runtime, v.variant.precision): "; ".join(v.failures)

@@ -129,7 +129,7 @@ def judge_walk(
         keypoints = keypoints_from_pixels(clip.frames(), detector, estimator)
     report = gait.score(keypoints, clip.timestamps_ms)
     measures = {name: measure.value for name, measure in report.measures.items()}
-    scores = {name: report.metrics[name].score for name in gait.METRICS}
+    scores: dict[str, float | None] = {n: report.metrics[n].score for n in gait.METRICS}
     return WalkResult(
         seed,
         fps,
@@ -183,6 +183,15 @@ def _pairs(
     return array[:, 0], array[:, 1]
 
 
+def _rom_of(name: str, side: int) -> Callable[[GaitTruth], float]:
+    """Reads one side (0 left, 1 right) of a pair of the truth."""
+
+    def read(truth: GaitTruth) -> float:
+        return float(getattr(truth, name)[side])
+
+    return read
+
+
 def summary(walks: Sequence[WalkResult]) -> WalksReport:
     """All numbers over a set of walks."""
     cadence, stride_hz = _pairs(walks, "cadence", lambda t: t.stride_hz)
@@ -191,15 +200,13 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
     rom_gaps: dict[str, list[float]] = {"stifle": [], "hock": []}
     for joint, truth_name in (("stifle", "stifle_proxy_rom_deg"), ("hock", "hock_rom_deg")):
         for side, name in enumerate(("left", "right")):
-            measured, real = _pairs(
-                walks, f"{name}_{joint}_rom", lambda t, k=side, n=truth_name: getattr(t, n)[k]
-            )
+            measured, real = _pairs(walks, f"{name}_{joint}_rom", _rom_of(truth_name, side))
             rom_gaps[joint] += list(np.abs(measured - real))
     refused: dict[str, int] = {}
     for walk in walks:
         if walk.refused is not None:
             refused[walk.refused] = refused.get(walk.refused, 0) + 1
-    rho = {}
+    rho: dict[str, float] = {}
     for name in gait.METRICS:
         kept = [w for w in walks if w.scores[name] is not None]
         goodness = [-true_badness(w.truth)[name] for w in kept]

@@ -232,9 +232,7 @@ def _inside(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
 class DetectorTask:
     """What the training loop needs to train a detector."""
 
-    def __init__(
-        self, net: nn.Module, preset: Preset, mixture: Mixture, mosaic_share: float = 0.2
-    ):
+    def __init__(self, net: nn.Module, preset: Preset, mixture: Mixture, mosaic_share: float = 0.2):
         self.net = net
         self.preset = preset
         self.mixture = mixture

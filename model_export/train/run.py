@@ -216,8 +216,9 @@ def train(
     net = task.net.float().cpu().eval()
     tested = open_parts(preset, "test", preset.test_images, settings, progress)
     judged = judge_test(net, preset, tested, held_out)
-    trained = {
-        "minutes": round(fitted.minutes, 2),
+    trained: dict[str, Any] = {
+        "minutes": round(fitted.minutes + _minutes_before(settings), 2),
+        "started_from": None if settings.start_from is None else str(settings.start_from),
         "epochs": fitted.epochs,
         "steps": fitted.steps,
         "device": fitted.device,
@@ -230,6 +231,14 @@ def train(
     path = settings.out / "model.pt"
     nets.save(path, net, meta)
     return RunReport(path, fitted, judged.metrics)
+
+
+def _minutes_before(settings: RunSettings) -> float:
+    """Minutes of training that the first weights had behind them."""
+    if settings.start_from is None:
+        return 0.0
+    _, meta = nets.load(settings.start_from)
+    return float(meta["training"].get("minutes", 0.0))
 
 
 def _nonempty(pictures: Examples, extra: Extra) -> Examples:

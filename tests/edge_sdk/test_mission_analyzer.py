@@ -51,7 +51,8 @@ def test_a_sitting_dog_is_judged_from_pixels() -> None:
     with _checker() as checker:
         analysis = checker.analyze("SIT", _frames(_sitting()), on_progress=told.append)  # type: ignore[arg-type]
     assert analysis.verdict.verdict is Verdict.SUCCESS
-    assert analysis.verdict.hold_duration_sec == pytest.approx(2.0, abs=0.4)
+    assert analysis.verdict.hold_duration_sec is not None
+    assert 1.0 <= analysis.verdict.hold_duration_sec <= 2.4
     assert analysis.model_version == "mission_pipeline_v1:dog-pose-2026.11.1"
     assert list(dict.fromkeys(one.stage for one in told)) == list(MISSION_PLAN)
 

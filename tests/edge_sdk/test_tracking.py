@@ -134,6 +134,20 @@ def test_a_dog_beside_at_a_distance_does_not_disturb() -> None:
     assert follower.summary().crossing_share == 0
 
 
+def test_a_part_of_the_dog_with_a_box_of_its_own_does_not_disturb() -> None:
+    follower = DogFollower()
+    for step in range(20):
+        whole, head = _found((100, 200)), _found((140, 180), size=55, scores=[0.8])
+        both = Detections(
+            *(
+                np.concatenate([getattr(whole, part), getattr(head, part)])
+                for part in ("boxes_xyxy_px", "scores", "class_ids", "headings_rad")
+            )
+        )
+        follower.observe(50.0 * step, both)
+    assert follower.summary().crossing_share == 0
+
+
 def test_a_weak_second_box_on_the_same_dog_does_not_disturb() -> None:
     follower = DogFollower()
     for step in range(20):

@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edge_sdk.gait import METRICS  # noqa: E402
-from edge_sdk.vision.detections import Detections  # noqa: E402
-from model_export.evaluate import gait_pixels  # noqa: E402
-from model_export.evaluate.clips import ClipReport, summary  # noqa: E402
-from model_export.evaluate.pose import LegPairing  # noqa: E402
-from model_export.synth.truth import GaitTruth  # noqa: E402
+from edge_sdk.gait import METRICS
+from edge_sdk.vision.detections import Detections
+from model_export.evaluate import gait_pixels
+from model_export.evaluate.clips import ClipReport, summary
+from model_export.evaluate.pose import LegPairing
+from model_export.synth.truth import GaitTruth
 
 TRUTH = GaitTruth(
     gait="walk", stride_hz=1.0, duty=(0.6, 0.6, 0.6, 0.6), hind_stance_si=0.0, fore_stance_si=0.0,

@@ -104,7 +104,8 @@ def test_fine_tuning_starts_from_the_weights_of_a_checkpoint(tmp_path, cache):
     still = small("emotion", learning_rate=1e-9)
     second = train(still, settings(tmp_path / "b", cache, start_from=first.checkpoint))
     before, _ = nets.load(first.checkpoint)
-    after, _ = nets.load(second.checkpoint)
+    after, meta = nets.load(second.checkpoint)
+    assert meta["training"]["started_from"] == str(first.checkpoint)
     for a, b in zip(before.parameters(), after.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-4)
     with pytest.raises(ValueError, match="holds tiny_emotion"):
