@@ -8,7 +8,7 @@ import typer
 from model_export.bundle.command import bundle_command, release_command
 from model_export.compare.command import app as compare_app
 from model_export.datasets.command import app as datasets_app
-from model_export.evaluate.command import evaluate_command
+from model_export.evaluate.command import evaluate_command, evaluate_real_command
 from model_export.export.command import export_command
 from model_export.parity.command import verify_command
 from model_export.publish.command import publish, sign
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
+app.command("evaluate-real")(evaluate_real_command)
 app.command("export")(export_command)
 app.command("verify")(verify_command)
 app.command("bundle")(bundle_command)

@@ -77,10 +77,10 @@ def analyse(track: BodyTrack) -> ClipAnalysis | Reason:
         fit = fit_cycle(fit.cycle, rhythm.phase, position, kept, track.time_s, stride_s)
         strides, carried = _all_strides(fit, position, up, weight, track.time_s)
     collapsed = max(gates.collapsed_share(track, fit, pair) for pair in (HIND, FORE))
-    refused = gates.of_cycle(track, fit, explained, swapped, collapsed)
+    oblique = gates.oblique_deg(track)
+    refused = gates.of_cycle(track, fit, explained, swapped, collapsed, oblique)
     if refused is not None:
         return refused
-    oblique = gates.oblique_deg(track)
     foreshortening = float(np.cos(np.radians(oblique)))
     duty = fit.cycle.limbs[:, DUTY, None]
     since = fit.curve.since

@@ -143,7 +143,7 @@ def _smooth_length(length: Array, seen: Flags, time_s: Array) -> tuple[Array, fl
     log[seen] = np.log(length[seen] / typical)
     waves = int(np.ceil(2 * time_s[-1] / ZOOM_PERIOD_S))
     basis = np.cos(np.pi * np.outer(time_s / max(time_s[-1], 1e-9), np.arange(waves + 1)))
-    calm = np.diag(np.r_[1e-9, np.full(waves, 0.02)]) * seen.sum()
+    calm = np.diag([1e-9] + waves * [0.02]) * seen.sum()
     weight = seen.astype(np.float64)
     course = np.zeros(len(length))
     for _ in range(3):

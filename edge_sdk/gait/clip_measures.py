@@ -80,11 +80,10 @@ def _of_cycle(
     clip: ClipAnalysis, name: str, limbs: tuple[int, ...], formula: Callable[[Array], Array]
 ) -> Measure:
     spec = SPECS[name]
-    kept = min(clip.strides[limb].count - clip.strides[limb].skips for limb in limbs)
-    for limb in limbs:
-        strides = clip.strides[limb]
-        if strides.count and strides.skips / strides.count > MOST_CARRIED:
-            return abstained(spec, Reason.LIMB_CARRIED, kept)
+    seen = [(clip.strides[limb].count, clip.strides[limb].skips) for limb in limbs]
+    kept = min(count - skips for count, skips in seen)
+    if any(count and skips / count > MOST_CARRIED for count, skips in seen):
+        return abstained(spec, Reason.LIMB_CARRIED, kept)
     estimate = float(formula(clip.fit.parameters))
     error = jackknife_error(estimate, formula(clip.fit.without))
     return measured(spec, estimate, error, kept)

@@ -31,13 +31,12 @@ LEAST_NOISE: Final = 0.004
 
 # What is known before looking. All paws travel as far as the dog, but the far side looks smaller
 # and an oblique view stretches one end (scatter of `travel`, relative); swings lie between cubic
-# and quintic steps (sharpness) and are nearly even (skew). The last two are held tightly: a sharper
-# swing with a shorter stance fits noisy frames as well as a softer one with a longer stance, and a
-# wrong shape stretches all asymmetries by its error (gain .86 for quintic, 1.06 for cubic swings).
+# and quintic steps (sharpness) and are nearly even (skew, held tightly: free, it takes asymmetry
+# away). What sharpness the fit still misses, `cycle_measures` makes good.
 TRAVEL_SCATTER: Final = 0.05
-SHARPNESS_MEAN: Final = 0.6
-SHARPNESS_SCATTER: Final = 0.3
-SKEW_SCATTER: Final = 0.15
+SHARPNESS_MEAN: Final = 0.5
+SHARPNESS_SCATTER: Final = 0.6
+SKEW_SCATTER: Final = 0.06
 
 # The phase may leave the smooth rhythm by this much (standard deviation, strides).
 PHASE_SCATTER: Final = 0.05
@@ -61,6 +60,7 @@ _EVEN: Final = np.eye(4) - 0.25
 _SWINGS: Final = np.arange(16, 20)
 _SWING_MEAN: Final = np.tile([SHARPNESS_MEAN, 0.0], 2)
 _SWING_GRIP: Final = np.tile([SHARPNESS_SCATTER**-2, SKEW_SCATTER**-2], 2)
+_GUESS_CALM: Final = np.diag([1e-6, 0.05, 0.05] + 6 * [1e-4])
 _LARGEST_STEP: Final = np.array([np.inf, 0.08, 0.08, np.inf])
 
 
@@ -102,19 +102,18 @@ def first_guess(phase: Array, position: Array, weight: Array) -> tuple[Cycle, Ar
     turns = 2 * np.pi * np.outer(grid, (1, 2, 3))
     wave = np.column_stack([np.ones(128), np.cos(turns), np.sin(turns)])
     limbs, explained, drift = np.empty((4, 4)), np.empty(4), np.empty(position.shape)
-    calm = np.diag(np.r_[1e-6, 0.05, 0.05, np.full(6, 1e-4)])
     for limb in range(4):
         w, x = weight[limb], position[limb]
         total = w.sum()
         weighted = basis * w[:, None]
-        c = np.linalg.solve(weighted.T @ basis + calm * total, weighted.T @ x)
+        c = np.linalg.solve(weighted.T @ basis + _GUESS_CALM * total, weighted.T @ x)
         drift[limb] = basis[:, 1:3] @ c[1:3]
         level = x - drift[limb]
         mean = float(w @ level / total)
         spread = float(w @ (level - mean) ** 2)
         left = float(w @ (x - basis @ c) ** 2)
         explained[limb] = 1.0 - left / spread if spread > 0 else 0.0
-        y = wave @ np.r_[c[0], c[3:]]
+        y = wave @ np.delete(c, (1, 2))
         foremost, rearmost = grid[int(np.argmax(y))], grid[int(np.argmin(y))]
         duty = float(np.clip((rearmost - foremost) % 1.0, 0.3, 0.8))
         limbs[limb] = (y.max() + y.min()) / 2, foremost, duty, max(float(np.ptp(y)), 1e-3) / duty

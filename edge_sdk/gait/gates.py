@@ -99,7 +99,12 @@ def of_rhythm(track: BodyTrack, rhythm: Rhythm | None) -> Reason | None:
 
 
 def of_cycle(
-    track: BodyTrack, fit: CycleFit, explained: Array, swapped: float, collapsed: float
+    track: BodyTrack,
+    fit: CycleFit,
+    explained: Array,
+    swapped: float,
+    collapsed: float,
+    oblique: float,
 ) -> Reason | None:
     """Check that the paws follow cycles of their own, in turns, in a view from the side."""
     if swapped > MOST_SWAPPED:
@@ -116,7 +121,7 @@ def of_cycle(
     if float(np.median(limbs[:, DUTY] * limbs[:, TRAVEL])) < LEAST_EXCURSION:
         return Reason.NOT_WALKING
     height = float(np.median(-track.up[:, PAWS][track.weight[:, PAWS] > 0]))
-    if abs(oblique_deg(track)) > MOST_OBLIQUE_DEG or LEAST_LENGTH_TO_HEIGHT * height > 1.0:
+    if abs(oblique) > MOST_OBLIQUE_DEG or LEAST_LENGTH_TO_HEIGHT * height > 1.0:
         return Reason.NOT_SIDE_VIEW
     return None
 

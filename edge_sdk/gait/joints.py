@@ -36,7 +36,7 @@ HARMONICS: Final = 5
 # (0.03 / 0.1 trunk lengths)^2 times order^4, keeps few frames a second from inventing high ones.
 CALM: Final = 0.1
 # Pelvis and chest grow together, trunks of short-legged breeds grow alone: the hip lies below the
-# tail base by this share of the distance from withers to elbow. Half of it is believed, as elbows
+# tail base by this share of the distance from withers to elbow. Believed in part, as elbows
 # are keypoints that move.
 HIP_DOWN_PER_DEPTH: Final = 0.38
 DEPTH_SHARE: Final = 0.6
@@ -132,7 +132,7 @@ def _mean_paths(xy: Array, weight: Array, phase: Array) -> Array:
     turns = 2 * np.pi * np.outer(phase, orders)
     basis = np.column_stack([np.ones(len(phase)), np.cos(turns), np.sin(turns)])
     weighted = basis.T * weight[:, None, :]
-    calm = np.diag(np.r_[1e-6, np.tile(CALM * orders**4, 2)])
+    calm = np.diag(np.append(1e-6, np.tile(CALM * orders**4, 2)))
     matrix = weighted @ basis + calm
     best = np.linalg.solve(matrix, weighted @ xy)
     rest = xy - basis @ best

@@ -50,7 +50,10 @@ FORE_STANCE: Final = 60.0
 SIGNAL_STANCE: Final = 26.0
 SIGNAL_STEP: Final = 60.0
 SIGNAL_SKIP: Final = 20.0
-SIGNAL_STIFLE: Final = 60.0
+SIGNAL_STIFLE: Final = 80.0
+# A view from the side and above shows near and far stifle at slightly different angles: error of
+# each range on top of its own, in degrees.
+VIEW_ERROR_DEG: Final = 2.0
 ROM_DEG: Final = 18.0
 STIFLE_SHARE: Final = 0.6
 BOB_ASYMMETRY: Final = 6.0
@@ -109,7 +112,7 @@ def _reach(v: Values, side: str) -> tuple[float, float]:
 def _uneven(left: tuple[float, float], right: tuple[float, float]) -> float:
     """Believed symmetry index of two ranges, in percent."""
     total = max(left[0] + right[0], 1e-6)
-    error = 200.0 * math.hypot(left[1], right[1]) / total
+    error = 200.0 * math.hypot(left[1], right[1], VIEW_ERROR_DEG, VIEW_ERROR_DEG) / total
     return believed(200.0 * (left[0] - right[0]) / total, error)
 
 
@@ -122,7 +125,8 @@ def gait_balance(v: Values) -> float:
 
 def patella_risk_signal(v: Values) -> float:
     """What owners see of an unsteady kneecap: skipped strides, an unloaded and stiff hind limb."""
-    skips = max(v["left_skip_rate"][0], v["right_skip_rate"][0]) / SIGNAL_SKIP
+    # A single skip among few strides may be a misread stride, and its error says so.
+    skips = max(believed(*v["left_skip_rate"]), believed(*v["right_skip_rate"])) / SIGNAL_SKIP
     p = skips**2 + _halves(v, hind_stance_si=SIGNAL_STANCE, hind_step_si=SIGNAL_STEP)
     if "left_stifle_rom" in v and "right_stifle_rom" in v:
         p += (_uneven(v["left_stifle_rom"], v["right_stifle_rom"]) / SIGNAL_STIFLE) ** 2

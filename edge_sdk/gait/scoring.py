@@ -131,6 +131,6 @@ def _angles(clip: ClipAnalysis) -> tuple[AngleCurve, ...]:
         own = (touchdown + np.arange(PHASES) / PHASES) % 1.0 * PHASES
         for joint, angle in zip(_JOINTS, (joints.stifle[0], joints.hock[0]), strict=True):
             turned = np.interp(own, np.arange(PHASES + 1), np.r_[angle, angle[0]])
-            degrees = tuple(round(float(a), 2) for a in turned)
+            degrees = tuple(np.round(turned, 2).tolist())
             curves.append(AngleCurve(joint=joint, side=side, degrees=degrees))
     return tuple(curves)

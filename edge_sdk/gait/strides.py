@@ -110,7 +110,7 @@ def limb_strides(
         complete=complete,
     )
     # The paw does not swing as usual on its way into a carried stride either.
-    into = np.r_[carried[1:], False][order] & (since > duty)
+    into = np.append(carried[1:], False)[order] & (since > duty)
     return strides_of_limb, carried[order] | into
 
 

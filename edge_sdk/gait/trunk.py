@@ -71,16 +71,16 @@ def trunk_motion(
     at = _basis(mid)[:, 1:]
     uneven = pelvis_wave @ (at[0] - at[1])
     grid = _basis(np.arange(48) / 48)[:, 1:]
-    both = [
-        _unsteady(up[:, point] - ground, np.where(support > 0, track.weight[:, point], 0.0), track,
-                  fit.phase)
-        for point in (WITHERS, TAIL_BASE)
-    ]  # fmt: skip
+    rate_hz = track.rate_hz
+    both = []
+    for point in (WITHERS, TAIL_BASE):
+        weight = np.where(support > 0, track.weight[:, point], 0.0)
+        both.append(_unsteady(up[:, point] - ground, weight, track, fit.phase, rate_hz))
     known = [found for found in both if found is not None]
     variance = sum(v for v, _ in known) / max(len(known), 1)
     error = float(np.sqrt(sum(e * e for _, e in known))) / max(len(known), 1)
     # A variance can come out below zero by its error; that smoothly becomes nearly nothing.
-    sway = float(np.sqrt((variance + np.hypot(variance, error / 2)) / 2))
+    sway = float(np.sqrt((variance + np.hypot(variance, error / 4)) / 2))
     return TrunkMotion(
         bob=np.ptp(pelvis_wave @ grid.T, axis=1),
         uneven=uneven,
@@ -125,23 +125,25 @@ def _waves(signal: Array, w: Array, phase: Array) -> Array:
 
 
 def _unsteady(
-    height: Array, w: Array, track: BodyTrack, phase: Array
+    height: Array, w: Array, track: BodyTrack, phase: Array, rate_hz: float
 ) -> tuple[float, float] | None:
     """Variance of a height beyond drift and even bob, noise taken out, and its standard error.
 
     None when too few frames are left to tell motion from noise.
     """
     seen = w > 0
+    if seen.sum() < 2 * LEAST_PAIRS:
+        return None
     y, root = height[seen], np.sqrt(w[seen])
     share = track.time_s[seen] / max(track.duration_s, 1e-9)
     turns = 2 * np.pi * np.outer(phase[seen], EVEN_ORDERS)
     slow = 2 * share - 1
     even = np.column_stack([np.ones(len(y)), slow, slow**2, slow**3, np.cos(turns), np.sin(turns)])
     rest = y - even @ _solved(even, root, y)
-    bound = FURTHEST * 1.4826 * float(np.median(np.abs(rest))) if len(rest) else 0.0
+    bound = FURTHEST * 1.4826 * float(np.median(np.abs(rest)))
     rest = np.clip(rest, -bound, bound)
     waves = int(2 * track.duration_s * QUICKEST_HZ)
-    if track.rate_hz < LEAST_BAND_RATE_HZ or len(y) < LEAST_FRAMES_PER_WAVE * waves:
+    if rate_hz < LEAST_BAND_RATE_HZ or len(y) < LEAST_FRAMES_PER_WAVE * waves:
         return _lasting(rest, track.time_s[seen])
     basis = np.cos(np.pi * np.outer(share, np.arange(1, waves + 1)))
     motion = basis @ _solved(basis, root, rest)

@@ -19,6 +19,8 @@ from model_export.train.examples import Example
 #: All bundles together, as an app's download and the repository bear it.
 BUDGET_BYTES = 20_000_000
 
+Progress = Callable[[str], None]
+
 
 class BudgetExceeded(ExportFailed):
     """The bundles are too large even with the smallest variants; train smaller nets."""
@@ -113,28 +115,44 @@ class ReleaseReport:
 
 
 @dataclass(frozen=True, eq=False)
-class _Verified:
+class VerifiedNet:
+    """An export folder that passed, its pictures and report, and what was left out and why."""
+
     folder: Path
     examples: list[Example]
     report: ParityReport
     dropped: tuple[str, ...]
-    metrics: Mapping[str, Any]
 
 
-def make_release(
-    settings: ReleaseSettings, progress: Callable[[str], None] = lambda _: None
-) -> ReleaseReport:
+def make_release(settings: ReleaseSettings, progress: Progress = lambda _: None) -> ReleaseReport:
     """Export, verify and bundle everything that ships.
 
     Raises `ExportFailed` when a checkpoint of a default bundle is missing or an exact variant is
     beyond its limits, `BudgetExceeded`, `LicenceRefused`.
     """
-    wanted = [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
-    nets: dict[str, _Verified] = {}
-    for shipped in wanted:
-        for name in shipped.checkpoints:
-            if name not in nets:
-                nets[name] = _verified(settings, name, progress)
+    return bundle_within_budget(settings, verified_nets(settings, progress), progress)
+
+
+def wanted_bundles(settings: ReleaseSettings) -> list[Shipped]:
+    """The default bundles, and those fine-tuned ones whose checkpoints are there."""
+    return [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
+
+
+def verified_nets(
+    settings: ReleaseSettings, progress: Progress = lambda _: None
+) -> dict[str, VerifiedNet]:
+    """Every net of the wanted bundles, exported and held against torch, by checkpoint name."""
+    names = dict.fromkeys(n for shipped in wanted_bundles(settings) for n in shipped.checkpoints)
+    return {name: _verified(settings, name, progress) for name in names}
+
+
+def bundle_within_budget(
+    settings: ReleaseSettings,
+    nets: Mapping[str, VerifiedNet],
+    progress: Progress = lambda _: None,
+) -> ReleaseReport:
+    """Write the bundles with the richest plan of variants that fits; else `BudgetExceeded`."""
+    wanted = wanted_bundles(settings)
     for kinds in settings.plans:
         made = {}
         for shipped in wanted:
@@ -165,7 +183,7 @@ def _there(settings: ReleaseSettings, shipped: Shipped) -> bool:
     return all((settings.models / f"{name}.pt").is_file() for name in shipped.checkpoints)
 
 
-def _verified(settings: ReleaseSettings, name: str, progress: Callable[[str], None]) -> _Verified:
+def _verified(settings: ReleaseSettings, name: str, progress: Progress) -> VerifiedNet:
     """Export a checkpoint and hold it against torch; a smaller variant that fails is left out."""
     source = load_source(settings.models / f"{name}.pt")
     folder = settings.work / name
@@ -195,13 +213,13 @@ def _verified(settings: ReleaseSettings, name: str, progress: Callable[[str], No
         report = ParityReport(folder, report.faults, kept)
     write_parity(report)
     dropped = tuple(f"{name} {r} {p}: {why}" for (r, p), why in failed.items())
-    return _Verified(folder, examples, report, dropped, source.metrics)
+    return VerifiedNet(folder, examples, report, dropped)
 
 
 def _bundle(
     settings: ReleaseSettings,
     shipped: Shipped,
-    nets: Mapping[str, _Verified],
+    nets: Mapping[str, VerifiedNet],
     kinds: frozenset[Kind],
 ) -> Manifest:
     stages = tuple(

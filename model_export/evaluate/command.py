@@ -66,6 +66,25 @@ def evaluate_command(
     typer.echo(text)
 
 
+def evaluate_real_command(
+    models: Annotated[Path, typer.Argument(help="folder of the checkpoints")],
+    data: Annotated[Path | None, typer.Option(help="folder of the real pictures")] = None,
+    report: Annotated[Path | None, typer.Option(help="write the numbers as JSON")] = None,
+) -> None:
+    """Judge checkpoints on real pictures, for the cards (`release --real`); research only."""
+    from model_export.datasets.real import find_real_data
+    from model_export.evaluate.real_pictures import judge_real_pictures
+
+    folder = data or find_real_data()
+    if folder is None:
+        raise typer.BadParameter("the real pictures are not here: name their folder with --data")
+    numbers = judge_real_pictures(models, folder) | judge_real_pictures(models, folder, photo=True)
+    text = json.dumps(numbers, indent=2, default=_number)
+    if report is not None:
+        report.write_text(text + "\n")
+    typer.echo(text)
+
+
 def _number(value: object) -> float:
     """NumPy scalars as JSON numbers."""
     if isinstance(value, np.generic):

@@ -97,8 +97,11 @@ def _source(
     head = str(output["head"])
     if head not in _STAGE_OF_HEAD:
         raise ExportFailed(f"{file}: head {head!r} is none of {', '.join(_STAGE_OF_HEAD)}")
-    temperature = dict(meta.get("calibration") or {}).get("temperature", 1.0)
-    output |= _missing(output, head, tuple(meta["classes"]), float(temperature))
+    output |= _missing(output, head, tuple(meta["classes"]))
+    calibrated = dict(meta.get("calibration") or {})
+    if "temperature" in calibrated:
+        # Fitted after the training, so it is the later word.
+        output["temperature"] = float(calibrated["temperature"])
     try:
         return ExportSource(
             file=file,
@@ -118,11 +121,9 @@ def _source(
         raise ExportFailed(f"{file}: {error}") from error
 
 
-def _missing(
-    output: Mapping[str, Any], head: str, classes: tuple[str, ...], temperature: float
-) -> dict[str, Any]:
+def _missing(output: Mapping[str, Any], head: str, classes: tuple[str, ...]) -> dict[str, Any]:
     """What the manifest says of a head and the checkpoint keeps elsewhere."""
-    known: dict[str, Any] = {"classes": classes, "temperature": temperature, "box_units": "px"}
+    known: dict[str, Any] = {"classes": classes, "temperature": 1.0, "box_units": "px"}
     if head == "yolo_pose":
         known["keypoints"] = len(KEYPOINT_NAMES)
     of_head = {

@@ -4,6 +4,7 @@ What Apple's compiler and neural engine make of the package stays unknown here; 
 weight, a lost layer, a wrong padding or an overflow of 16 bits in the file shows in the numbers.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def _hard_sigmoid(a: _Arguments) -> torch.Tensor:
     return (float(a.setting("alpha")) * a.tensor("x") + float(a.setting("beta"))).clamp(0, 1)
 
 
-_OPERATIONS = {
+_OPERATIONS: dict[str, Callable[[_Arguments], torch.Tensor]] = {
     "conv": _conv,
     "linear": _linear,
     "upsample_nearest_neighbor": _upsample,

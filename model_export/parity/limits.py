@@ -47,14 +47,15 @@ LIMITS: dict[Precision, Limits] = {
         f1_drop=0.002,
         agreement=0.99,
     ),
+    # One object of 150 on the edge of IoU 0.5 is 0.7 points of mAP: the same for all but 32 bits.
     # 11 bits of mantissa: a tenth of a per cent of a logit of 10 moves a sub-cell peak.
     "fp16": Limits(
         raw=None,
         raw_share=0.02,
         position_px=1.0,
         score=0.02,
-        quality_drop=0.005,
-        f1_drop=0.005,
+        quality_drop=0.010,
+        f1_drop=0.010,
         agreement=0.99,
     ),
     "w8a32": _QUANTISED,

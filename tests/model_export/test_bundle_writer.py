@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -23,8 +24,10 @@ from model_export.bundle.licences import (  # noqa: E402
 from model_export.bundle.release import (  # noqa: E402
     BudgetExceeded,
     ReleaseSettings,
+    bundle_within_budget,
     folder_bytes,
     make_release,
+    verified_nets,
 )
 from model_export.bundle.writer import (  # noqa: E402
     BundlePlan,
@@ -170,6 +173,14 @@ def test_the_strictest_terms_of_two_nets_hold_for_the_bundle():
     assert "Apache License" in licence_text(APACHE)
 
 
+def test_a_temperature_fitted_after_the_training_is_the_one_that_counts(tmp_path):
+    path = lively_checkpoint("emotion", tmp_path)
+    assert load_source(path).output.temperature == 1.0
+    document = torch.load(path, weights_only=True)
+    torch.save(document | {"calibration": {"temperature": 0.7}}, path)
+    assert load_source(path).output.temperature == 0.7
+
+
 def test_pictures_of_unknown_terms_make_the_weights_research_only(tmp_path):
     path = lively_checkpoint("emotion", tmp_path)
     document = torch.load(path, weights_only=True)
@@ -211,21 +222,26 @@ def settings(models, tmp_path, **changes):
     )
 
 
+def precisions(report):
+    return {v.precision for m in report.manifests for s in m.stages for v in s.variants}
+
+
 def test_a_release_holds_the_three_bundles_and_takes_the_richest_that_fit(models, tmp_path):
-    roomy = make_release(settings(models, tmp_path / "roomy"))
-    assert [m.name for m in roomy.manifests] == ["dog-face", "dog-emotion", "dog-pose"]
-    assert [s.name for s in roomy.manifests[2].stages] == ["detector", "pose"]
-    out = tmp_path / "roomy" / "out"
-    assert roomy.total_bytes == sum(folder_bytes(out / m.name) for m in roomy.manifests)
-    assert {v.precision for m in roomy.manifests for s in m.stages for v in s.variants} == {"fp32"}
-    tight = make_release(settings(models, tmp_path / "tight", budget_bytes=roomy.total_bytes - 1))
-    assert tight.total_bytes < roomy.total_bytes
-    assert {v.precision for m in tight.manifests for s in m.stages for v in s.variants} == {"w8a32"}
-    for manifest in tight.manifests:
-        with ModelBundle.load(tmp_path / "tight" / "out" / manifest.name, threads=1) as loaded:
+    roomy = settings(models, tmp_path)
+    nets = verified_nets(roomy)
+    assert set(nets) == {"pose", "dog-detector", "face-detector", "emotion"}
+    rich = bundle_within_budget(roomy, nets)
+    assert [m.name for m in rich.manifests] == ["dog-face", "dog-emotion", "dog-pose"]
+    assert [s.name for s in rich.manifests[2].stages] == ["detector", "pose"]
+    assert rich.total_bytes == sum(folder_bytes(roomy.out / m.name) for m in rich.manifests)
+    assert precisions(rich) == {"fp32"}
+    lean = bundle_within_budget(replace(roomy, budget_bytes=rich.total_bytes - 1), nets)
+    assert lean.total_bytes < rich.total_bytes and precisions(lean) == {"w8a32"}
+    for manifest in lean.manifests:
+        with ModelBundle.load(roomy.out / manifest.name, threads=1) as loaded:
             assert loaded.fallbacks == ()
     with pytest.raises(BudgetExceeded):
-        make_release(settings(models, tmp_path / "none", budget_bytes=1000))
+        bundle_within_budget(replace(roomy, budget_bytes=1000), nets)
 
 
 def test_a_release_refuses_default_bundles_with_bound_terms(models, tmp_path):

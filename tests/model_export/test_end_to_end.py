@@ -31,16 +31,21 @@ def command(*words):
 @pytest.mark.slow
 def test_from_generated_dogs_to_a_bundle_that_analyses_a_picture(tmp_path: Path) -> None:
     cache, exports = tmp_path / "cache", []
-    for model in ("dog-detector", "pose"):
+    # The converters are slow: the detector goes through two of them, the pose net through all.
+    formats = {"dog-detector": "onnx,litert", "pose": "onnx,litert,coreml"}
+    for model, wanted in formats.items():
         run = tmp_path / model
         command(
             "train", model, "--preset", "tiny", "--out", run, "--cache", cache,
             "--workers", 0, "--threads", 2,
         )  # fmt: skip
         folder = tmp_path / "exports" / model
-        command("export", run / "model.pt", "--out", folder, "--precisions", "fp32,w8a32")
+        command(
+            "export", run / "model.pt", "--out", folder, "--formats", wanted,
+            "--precisions", "fp32,w8a32",
+        )  # fmt: skip
         told = command("verify", folder, "--pictures", 32, "--cache", cache)
-        for runtime in ("onnx", "litert", "coreml"):
+        for runtime in wanted.split(","):
             assert f"{runtime} fp32" in told and f"{runtime} w8a32" in told
         exports.append(folder)
 
@@ -51,7 +56,7 @@ def test_from_generated_dogs_to_a_bundle_that_analyses_a_picture(tmp_path: Path)
     )  # fmt: skip
     manifest = json.loads((bundle / "manifest.json").read_bytes())
     assert manifest["licence"]["spdx"] == "Apache-2.0" and not manifest["licence"]["research_only"]
-    assert len(manifest["parity"]) == 12 and all(row["passed"] for row in manifest["parity"])
+    assert len(manifest["parity"]) == 10 and all(row["passed"] for row in manifest["parity"])
     card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| generated | real |" in card and "rear_left_paw" in card
 
