@@ -29,6 +29,13 @@ _MEANING = {
     "accuracy": "share of the faces with the right class",
     "macro_f1": "F1, mean over the classes",
     "calibration_error": "expected gap between confidence and accuracy",
+    "map50_uncovered": "the same for objects that nothing hides",
+    "something_found": "share of the pictures of one dog in which something is found",
+    "more_than_one": "share of them in which more than one is found",
+    "threshold": "score from which a box counts",
+    "best_threshold": "score with the greatest F1 on these very pictures",
+    "keypoints": "keypoints compared",
+    "frames": "frames in which the pair is apart",
     "detection_rate": "share of the pictures in which the dog is found",
     "images": "pictures",
     "objects": "objects in them",
@@ -53,7 +60,8 @@ _NOT_FOR = {
 class CardNumbers:
     """Numbers of one stage on generated and on real pictures, as the evaluations wrote them.
 
-    Nested dictionaries and lists are welcome; an empty `real` says "not measured" in the card.
+    `real`: one set of numbers, or one for each set of pictures by its name. Nested dictionaries
+    and lists are welcome; an empty `real` says "not measured" in the card.
     """
 
     stage: str
@@ -93,20 +101,31 @@ def _how_good(numbers: Sequence[CardNumbers]) -> str:
         "The first says that the method works, the second for whom.\n",
     ]
     for of_stage in numbers:
-        generated, real = scalars(of_stage.generated), scalars(of_stage.real)
         lines.append(f"### {of_stage.stage}\n")
-        if not generated and not real:
+        columns = {"generated": scalars(of_stage.generated)}
+        real = {name: scalars(told) for name, told in real_sets(of_stage).items()}
+        columns |= real or {"real": {}}
+        if not any(columns.values()):
             lines.append("No evaluation was recorded for these weights.\n")
             continue
-        lines += ["| measure | meaning | generated | real |", "|---|---|---|---|"]
-        for name in [*generated, *(name for name in real if name not in generated)]:
+        lines.append(f"| measure | meaning | {' | '.join(columns)} |")
+        lines.append("|---" * (2 + len(columns)) + "|")
+        for name in dict.fromkeys(name for told in columns.values() for name in told):
             meaning = _MEANING.get(name.rpartition(".")[2], "")
-            mine, theirs = _shown(generated.get(name)), _shown(real.get(name))
-            lines.append(f"| {name} | {meaning} | {mine} | {theirs} |")
+            cells = [_shown(told.get(name)) for told in columns.values()]
+            lines.append(f"| {name} | {meaning} | {' | '.join(cells)} |")
         if not real:
             lines.append("\nNot measured on real pictures: expect less there than the left column.")
         lines.append("")
     return "\n".join(lines)
+
+
+def real_sets(numbers: CardNumbers) -> dict[str, Mapping[str, Any]]:
+    """The numbers on real pictures by column: one for each set of pictures, or a single one."""
+    told = numbers.real
+    if told and all(isinstance(value, Mapping) for value in told.values()):
+        return {f"real: {name.replace('_', ' ')}": value for name, value in told.items()}
+    return {"real": told} if told else {}
 
 
 def scalars(numbers: Mapping[str, Any], prefix: str = "") -> dict[str, float | int | str]:
@@ -131,7 +150,7 @@ def _shown(value: float | int | str | None) -> str:
 def _failures(numbers: Sequence[CardNumbers], sheet: str | None) -> str:
     lines = ["## Where it fails\n"]
     for of_stage in numbers:
-        for where, told in (("generated", of_stage.generated), ("real", of_stage.real)):
+        for where, told in {"generated": of_stage.generated, **real_sets(of_stage)}.items():
             lines += _worst_keypoints(f"{of_stage.stage}, {where}", told)
             lines += _confusion(f"{of_stage.stage}, {where}", told)
     if sheet is not None:

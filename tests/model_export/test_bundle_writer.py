@@ -146,6 +146,17 @@ def test_the_card_shows_generated_and_real_numbers_side_by_side(verified, tmp_pa
     assert "(worst_cases.png)" in card and "veterinary diagnosis" in card
 
 
+def test_each_set_of_real_pictures_has_its_column(verified, tmp_path):
+    manifest = write_bundle(plan(*verified), tmp_path / "bundle")
+    real = {"posed_dogs": {"pck05": 0.37, "pck10": None}, "breed_photos": {"found": 0.68}}
+    card = model_card(manifest, [CardNumbers("pose", {"pck05": 0.81}, real)], [], None)
+    assert "| measure | meaning | generated | real: posed dogs | real: breed photos |" in card
+    (row,) = (line for line in card.splitlines() if line.startswith("| pck05 |"))
+    assert row.endswith("| 0.810 | 0.370 | - |")
+    (row,) = (line for line in card.splitlines() if line.startswith("| found |"))
+    assert row.endswith("| - | - | 0.680 |")
+
+
 def test_the_card_says_what_was_not_measured(verified, tmp_path):
     manifest = write_bundle(plan(*verified), tmp_path / "bundle")
     assert "Not measured on real pictures" in model_card(
