@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -194,7 +195,8 @@ def drift(rng: np.random.Generator, dogs: int) -> None:
             rows.append([[score_of(r, name) for name in SCORES] for r in reports])
         return np.nanmean(np.array(rows, float), axis=1)
 
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
         reference = scores(base)
         print(f"{'':14}" + "".join(f"{name[:13]:>15}" for name in SCORES))
         for label, change in changes:
@@ -233,7 +235,9 @@ def standing_dog(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def few_strides(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    clip = _walk(rng, seconds=2.0)
+    gait = Gait.sound(rng)
+    seconds = 3.6 / gait.stride_hz
+    clip = make_clip(rng, gait, View(fps=30.0, noise=0.008, seconds=seconds))
     return clip.keypoints, clip.timestamps_ms
 
 

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAPERS = sorted(
     [
         *REPOSITORY.glob("*.md"),
-        *(REPOSITORY / "docs").rglob("*.md"),
+        *(p for p in (REPOSITORY / "docs").rglob("*.md") if "node_modules" not in p.parts),
         *(REPOSITORY / "assets").rglob("*.md"),
     ]
 )

@@ -29,7 +29,7 @@ _MEANING = {
     "accuracy": "share of the faces with the right class",
     "macro_f1": "F1, mean over the classes",
     "calibration_error": "expected gap between confidence and accuracy",
-    "map50_uncovered": "the same for objects that nothing hides",
+    "map50_uncovered": "the same without dogs hidden behind dogs",
     "something_found": "share of the pictures of one dog in which something is found",
     "more_than_one": "share of them in which more than one is found",
     "threshold": "score from which a box counts",

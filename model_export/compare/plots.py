@@ -107,10 +107,12 @@ def quality_over_latency(
             linewidths=1.8,
             alpha=0.85,
         )
-        axis.annotate(name, (latency, value), (6, 6), textcoords="offset points", fontsize=8)
+        # Every other name goes below its spot, so that neighbours stay legible.
+        place = (7, 7) if k % 2 == 0 else (7, -13)
+        axis.annotate(name, (latency, value), place, textcoords="offset points", fontsize=8)
     axis.set(xlabel="latency p50, one picture (ms)", ylabel=quality, title=title)
-    axis.set_xlim(left=0)
-    axis.margins(x=0.18, y=0.15)
+    axis.set_xlim(0, 1.3 * max(point[0] for point in points.values()))
+    axis.set_ylim(-0.08, 1.08)
     axis.grid(alpha=0.25)
     return _save(figure, path)
 

@@ -24,15 +24,6 @@ def images_in(folder: Path) -> Iterator[Path]:
     yield from sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
-def find_image(folder: Path, stem: str) -> Path:
-    """Return the picture `stem` with any known suffix; raises ImageMissing."""
-    for suffix in SUFFIXES:
-        for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}"):
-            if path.is_file():
-                return path
-    raise ImageMissing(f"{folder / stem} exists with none of {', '.join(SUFFIXES)}")
-
-
 def save_image(sample: Sample, folder: Path) -> Path:
     """Put the sample's picture into `folder` under its name: files are copied, pixels become PNG.
 

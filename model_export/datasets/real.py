@@ -91,18 +91,6 @@ def cats(data: Path) -> Dataset:
     return _in_two(Dataset(_plain(data / "dog_masks_bulldog" / "cats", told), (DOG_CLASS,)))
 
 
-def as_class(dataset: Dataset, name: str) -> Dataset:
-    """Return the same instances under the one class `name`, as training one detector needs."""
-    samples = [
-        replace(
-            sample,
-            instances=tuple(replace(i, class_id=0) for i in sample.instances),
-        )
-        for sample in dataset.samples
-    ]
-    return replace(dataset, classes=(name,), samples=tuple(samples))
-
-
 def _plain(folder: Path, provenance: Provenance) -> tuple[Sample, ...]:
     samples = tuple(
         sample_of_file(path, replace(provenance, origin=path.name)) for path in images_in(folder)

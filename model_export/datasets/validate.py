@@ -84,7 +84,7 @@ def _instance_problems(
         yield ClassUnknown(
             f"{sample.name}: class {instance.class_id}, but there are {len(dataset.classes)}"
         )
-    yield from box_problems(sample, instance)
+    yield from _box_problems(sample, instance)
     count = 0 if dataset.keypoints is None else len(dataset.keypoints)
     if instance.keypoints is None:
         return
@@ -100,8 +100,7 @@ def _instance_problems(
         yield NotANumber(f"{sample.name}: a present keypoint is not a number")
 
 
-def box_problems(sample: Sample, instance: Instance) -> Iterator[DatasetError]:
-    """Problems of one box."""
+def _box_problems(sample: Sample, instance: Instance) -> Iterator[DatasetError]:
     box = instance.box_xyxy_px
     if box.shape != (4,) or not np.isfinite(box).all():
         yield NotANumber(f"{sample.name}: the box is {box.tolist()}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,9 @@ _MODEL_OF_TASK: Final[dict[Task, str]] = {
     "emotion": "emotion",
 }
 _THRESHOLDS: Final = {"score": 0.3, "nms_iou": 0.5}
+_LOG_FILE: Final = "log.jsonl"
+_UNCLEAR_LICENCES: Final = ("unstated", "unknown", "see the list")
+"""What nobody has licensed counts as research only."""
 
 
 class OwnFamily:
@@ -147,7 +152,7 @@ def load_checkpoint(file: Path) -> TrainedNet:
         thresholds=meta.get("thresholds", {}),
         licence=torchvision_nets.LICENCE if foreign else LICENCE,
         file=file,
-        training=meta["training"],
+        training={**meta["training"], "research_only": _research_only(meta["training"])},
         curves={name: tuple(values) for name, values in meta.get("curves", {}).items()},
     )
 
@@ -192,7 +197,28 @@ def _trained(
     report = run_training(preset, settings, progress=progress or _silent)
     if report.checkpoint is None:
         raise FamilyError("the training was stopped before its end")
+    # The recipe knows a list of pictures by its path only: say here what may be done with them.
+    module, meta = nets.load(report.checkpoint)
+    meta["training"]["research_only"] = part.research_only
+    meta["curves"] = _curves(folder / _LOG_FILE)
+    nets.save(report.checkpoint, module, meta)
     return load_checkpoint(report.checkpoint)
+
+
+def _curves(log: Path) -> dict[str, list[float]]:
+    """Read each number of the training's log over its epochs."""
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
+    names = [name for name in (rows[0] if rows else {}) if name not in ("epoch", "minutes")]
+    told = {name: [float(row.get(name, math.nan)) for row in rows] for name in names}
+    return {name: values for name, values in told.items() if not all(map(math.isnan, values))}
+
+
+def _research_only(training: Mapping[str, Any]) -> bool:
+    """What the checkpoint says, or else whether any of its pictures is not clearly free."""
+    if "research_only" in training:
+        return bool(training["research_only"])
+    licences = [str(data.get("licence", "")).lower() for data in training.get("data", ())]
+    return any(word in licence for licence in licences for word in ("research", *_UNCLEAR_LICENCES))
 
 
 def _silent(stage: str, done: int, wanted: int, numbers: dict[str, float]) -> None:

@@ -23,7 +23,8 @@ _CLEAR_LOGITS = 0.05
 class Differences:
     """How far a variant is from torch.
 
-    `raw_max`: greatest difference of the raw head; `raw_share`: root mean square of the difference
+    `raw_max`: greatest difference of the raw head; `raw_relative`: the same in parts of torch's
+    value where that is above 1 (32 bits hold a logit of 40 no better than to 1e-5); `raw_share`: root mean square of the difference
     as a share of the spread of torch's head; `position_p95_px`: 95th percentile of box edges
     or keypoints in px of the net's input (NaN for a classifier); `positions`: how many were
     compared; `lost`: objects that only one of the two found clearly; `score_max`: greatest
@@ -32,6 +33,7 @@ class Differences:
     """
 
     raw_max: float
+    raw_relative: float
     raw_share: float
     position_p95_px: float
     positions: int
@@ -48,29 +50,27 @@ def compare(
     candidate: Sequence[CaseResult],
     thresholds: Mapping[str, float],
     score_tolerance: float,
-    relative: bool = False,
 ) -> Differences:
     """Compare case by case; `scales` are px of the picture for one px of the net's input.
 
     An object counts as lost when one side has it `score_tolerance` or more above the threshold and
-    the other has nothing that overlaps it. `relative`: the raw difference in parts of the value
-    where that is above 1 (heads in px instead of logits).
+    the other has nothing that overlaps it.
     """
-    raw_max, dead = 0.0, []
+    raw_max, raw_relative, dead = 0.0, 0.0, []
     for name, torch_s, theirs in zip(names, reference, candidate, strict=True):
         if torch_s.raw.shape != theirs.raw.shape:
-            raw_max = float("inf")
+            raw_max = raw_relative = float("inf")
             dead.append(f"{name}: shape {theirs.raw.shape} instead of {torch_s.raw.shape}")
             continue
         gap = np.abs(torch_s.raw - theirs.raw)
-        if relative:
-            gap = gap / np.maximum(1, np.abs(torch_s.raw))
-        raw_max = max(raw_max, float(np.where(np.isnan(gap), np.inf, gap).max()))
+        gap = np.where(np.isnan(gap), np.inf, gap)
+        raw_max = max(raw_max, float(gap.max()))
+        raw_relative = max(raw_relative, float((gap / np.maximum(1, np.abs(torch_s.raw))).max()))
         if is_dead(theirs.raw, torch_s.raw):
             dead.append(name)
     if any(":" in name for name in dead):
         return Differences(
-            raw_max, float("inf"), float("inf"), 0, 0, float("inf"), 0.0, tuple(dead)
+            raw_max, raw_relative, float("inf"), float("inf"), 0, 0, float("inf"), 0.0, tuple(dead)
         )
     positions, scores = [np.zeros(0)], [np.zeros(0)]
     lost = 0
@@ -87,6 +87,7 @@ def compare(
     moved, changed = np.concatenate(positions), np.concatenate(scores)
     return Differences(
         raw_max=raw_max,
+        raw_relative=raw_relative,
         raw_share=_raw_share(reference, candidate),
         position_p95_px=float(np.percentile(moved, 95)) if len(moved) else float("nan"),
         positions=len(moved),

@@ -9,7 +9,8 @@ from model_export.export.precision import Precision
 class Limits:
     """Limits of one precision; None is "not limited, only reported".
 
-    `raw`: greatest difference of the raw head over all inputs; `raw_share`: its root mean square
+    `raw`: greatest difference of the raw head over all inputs, in parts of torch's value where that
+    is above 1; `raw_share`: its root mean square
     as a share of the spread of torch's head, which holds also where a net sees nothing;
     `position_px`: 95th percentile of the difference of box edges and keypoints, in px of the net's
     input; `score`: greatest difference of a confidence or probability; `quality_drop`: by how much

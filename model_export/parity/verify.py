@@ -17,7 +17,7 @@ from model_export.parity.inputs import LEAST_CASES, ParityCase, structured_cases
 from model_export.parity.limits import LIMITS, Limits
 from model_export.parity.quality import Quality, quality, sees_faces
 from model_export.parity.reference import TorchReference
-from model_export.parity.runs import CaseResult, head_of, input_scale, run_cases
+from model_export.parity.runs import CaseResult, input_scale, run_cases
 from model_export.parity.variants import note_on, opened
 from model_export.train.examples import Example
 
@@ -173,7 +173,6 @@ def _verdict(
         results,
         reference.thresholds,
         limits.score,
-        relative=head_of(stage).startswith("yolo"),
     )
     change = theirs.value - reference.quality.value
     same = theirs.classes == reference.quality.classes
@@ -200,8 +199,8 @@ def _failures(
     found = []
     if d.dead:
         found.append(f"dead output on {', '.join(d.dead[:3])}")
-    if limits.raw is not None and d.raw_max > limits.raw:
-        found.append(f"raw head {d.raw_max:.2g} > {limits.raw:g}")
+    if limits.raw is not None and d.raw_relative > limits.raw:
+        found.append(f"raw head {d.raw_relative:.2g} > {limits.raw:g}")
     if not d.raw_share <= limits.raw_share:
         found.append(f"raw head off by {d.raw_share:.1%} of its spread > {limits.raw_share:.1%}")
     if d.position_p95_px > limits.position_px:
@@ -218,7 +217,7 @@ def _failures(
 
 
 def _broken(stage: Stage, variant: Variant, reference: _Reference, why: str) -> Verdict:
-    nothing = Differences(_BEYOND, _BEYOND, _BEYOND, 0, 0, _BEYOND, 0.0, ())
+    nothing = Differences(_BEYOND, _BEYOND, _BEYOND, _BEYOND, 0, 0, _BEYOND, 0.0, ())
     return Verdict(
         stage=stage.name,
         variant=variant,

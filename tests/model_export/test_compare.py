@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,18 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from torch import nn
 
-from edge_sdk.face.emotions import EMOTIONS
-from edge_sdk.media.video import VideoFile
 from model_export.compare import plots
-from model_export.compare.clips import write_clip
 from model_export.compare.command import app
 from model_export.compare.emotions import compare_emotions
 from model_export.compare.faces import COLUMNS as FACE_COLUMNS
 from model_export.compare.faces import compare_faces
 from model_export.compare.latency import measure
-from model_export.compare.pipeline import compare_pipelines, product_cases
 from model_export.compare.poses import compare_poses, facing_rad
 from model_export.compare.precision_recall import (
     average_precision,
@@ -33,117 +27,21 @@ from model_export.compare.precision_recall import (
     match,
     object_keypoint_similarity,
 )
-from model_export.compare.settings import CompareSettings
 from model_export.compare.tables import Column, markdown, percent, share, write_comparison
 from model_export.datasets.sample import DOG_24, Dataset, Instance, Provenance, Sample
 from model_export.evaluate import detection
-from model_export.families.family import FamilyError, Licence, Task, TrainedNet
-from tests.support.made_dogs import MADE, made_dogs, textured
-
-QUICK = CompareSettings(threads=1, warm_up=1, timed=3, onnx=False)
-AGPL = Licence("AGPL-3.0-only", "open source or a licence")
-
-
-class BrightBox(nn.Module):
-    """Finds the one bright thing of a 64 px picture: raw head (N, 5, 1), score `sure` if any."""
-
-    def __init__(self, sure: float = 0.9) -> None:
-        super().__init__()
-        self.sure = nn.Parameter(torch.tensor(sure))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        bright = x.amin(dim=1) > 0.7
-        out = []
-        for picture in bright:
-            if not bool(picture.any()):
-                out.append(torch.tensor([32.0, 32, 4, 4, 0.0]))
-                continue
-            rows, columns = picture.any(1).nonzero()[:, 0], picture.any(0).nonzero()[:, 0]
-            x0, x1 = columns[0].float(), columns[-1].float() + 1
-            y0, y1 = rows[0].float(), rows[-1].float() + 1
-            box = torch.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])
-            out.append(torch.cat([box, self.sure[None]]))
-        return torch.stack(out)[..., None]
-
-
-class Redness(nn.Module):
-    """Tells the emotion by the share of red: happy is brightest, then sad, angry, relaxed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.levels = nn.Parameter(torch.tensor([0.9, 0.65, 0.4, 0.15]))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        red = x[:, 0].mean(dim=(1, 2))
-        return -((red[:, None] - self.levels[None]) ** 2) * 400
-
-
-class OnePose(nn.Module):
-    """The same 24 points in every crop: heat maps (N, 24, 16, 16) at stride 4."""
-
-    def __init__(self, cells: list[tuple[int, int]]) -> None:
-        super().__init__()
-        maps = torch.full((24, 16, 16), -6.0)
-        for k, (column, row) in enumerate(cells):
-            maps[k, row, column] = 6.0
-        self.maps = nn.Parameter(maps)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.maps[None].expand(len(x), -1, -1, -1) + 0 * x.mean()
-
-
-def net_of(
-    module: nn.Module, task: Task, output: dict[str, Any], *, name: str = "net",
-    licence: Licence | None = None, fit: str = "letterbox", **extra: Any,
-) -> TrainedNet:  # fmt: skip
-    spec = {
-        "width": 64, "height": 64, "channels": 3, "dtype": "float32", "colour": "RGB",
-        "fit": fit, "padding": 1.0, "pad_value": 0, "mean": [0.0] * 3, "std": [1.0] * 3,
-        "resample": "box-then-bilinear/1",
-    }  # fmt: skip
-    return TrainedNet(
-        name, "own", name, task, module, spec, output, tuple(output.get("classes", ())),
-        {"score": 0.3, "nms_iou": 0.5}, licence or Licence("Apache-2.0"), Path("none"), **extra,
-    )  # fmt: skip
-
-
-def bright_finder(**kwargs: Any) -> TrainedNet:
-    output = {"head": "yolo_detect", "classes": ["dog_face"], "box_units": "px"}
-    sure = kwargs.pop("sure", 0.9)
-    return net_of(BrightBox(sure), "face_detection", output, **kwargs)
-
-
-def red_reader(**kwargs: Any) -> TrainedNet:
-    output = {"head": "logits", "classes": list(EMOTIONS), "temperature": 1.0}
-    return net_of(Redness(), "emotion", output, fit="square_crop", **kwargs)
-
-
-def bright_faces(count: int, *, negatives: int = 0) -> Dataset:
-    """Bright squares whose red tells the emotion, on black; negatives are black."""
-    samples = []
-    for k in range(count + negatives):
-        image = np.zeros((64, 64, 3), np.uint8)
-        instances: tuple[Instance, ...] = ()
-        emotion = None
-        if k < count:
-            emotion = EMOTIONS[k % 4]
-            x, y, side = 4 + 2 * (k % 9), 6 + (k % 7), 20 + k % 11
-            image[y : y + side, x : x + side] = 255
-            instances = (Instance(0, np.array([x, y, x + side, y + side], np.float64)),)
-        samples.append(Sample(f"f{k}", image, 64, 64, MADE, instances, emotion, f"f{k}", "test"))
-    return Dataset(tuple(samples), ("dog_face",), tuple(EMOTIONS))
-
-
-def red_faces(count: int) -> Dataset:
-    """Whole pictures of one red each: their emotion."""
-    levels = {"happy": 230, "sad": 166, "angry": 102, "relaxed": 38}
-    samples = []
-    for k in range(count):
-        emotion = EMOTIONS[k % 4]
-        image = np.zeros((64, 64, 3), np.uint8)
-        image[..., 0] = levels[emotion]
-        samples.append(Sample(f"r{k}", image, 64, 64, MADE, (), emotion, f"r{k}", "test"))
-    return Dataset(tuple(samples), ("dog_face",), tuple(EMOTIONS))
+from model_export.families.family import FamilyError, TrainedNet
+from tests.support.known_nets import (
+    AGPL,
+    QUICK,
+    OnePose,
+    bright_faces,
+    bright_finder,
+    net_of,
+    red_faces,
+    red_reader,
+)
+from tests.support.made_dogs import MADE, made_dogs
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -357,74 +255,6 @@ def test_the_side_that_a_dog_faces_comes_from_its_points() -> None:
     assert facing_rad(replace(dog, keypoints=points, heading_rad=None)) == pytest.approx(math.pi)
     points[tail, 2] = 0
     assert math.isnan(facing_rad(replace(dog, keypoints=points, heading_rad=None)))
-
-
-# --- the pipeline ----------------------------------------------------------------------------
-def _portraits(count: int) -> Dataset:
-    """A large bright face on a texture."""
-    samples = []
-    for k in range(count):
-        image = textured(k, 96, 96) // 3
-        image[20:76, 18:78] = 255
-        box = np.array([18.0, 20, 78, 76])
-        samples.append(
-            Sample(f"q{k}", image, 96, 96, MADE, (Instance(0, box),), EMOTIONS[k % 4], f"q{k}")
-        )
-    return Dataset(tuple(samples), ("dog_face",), tuple(EMOTIONS))
-
-
-def test_a_clip_has_a_key_frame_for_every_picture_and_no_other(tmp_path: Path) -> None:
-    counts = set()
-    for seed in range(4):
-        path = write_clip(_portraits(6).samples, seed, tmp_path / f"{seed}.mp4")
-        with VideoFile(path) as video:
-            assert video.info.duration_ms == pytest.approx(5000, abs=100)
-            expected = int(np.random.default_rng(seed).integers(4, 13))
-            assert video.info.key_frame_count == expected
-            counts.add(expected)
-    assert len(counts) > 1
-
-
-def test_the_four_cases_are_those_of_the_product() -> None:
-    d1, d2 = bright_finder(name="d1"), bright_finder(name="d2")
-    c1, c2 = red_reader(name="c1"), red_reader(name="c2")
-    told = [
-        (case.name, case.detector.name, case.classifier.name, case.max_key_frames)
-        for case in product_cases([d1, d2], [c1, c2])
-    ]
-    assert told == [
-        ("A1", "d1", "c1", 8), ("A2", "d2", "c1", 8), ("A3", "d1", "c2", 8), ("B1", "d1", "c1", 4),
-    ]  # fmt: skip
-    assert [case.name for case in product_cases([d1], [c1])] == ["A1", "B1"]
-    with pytest.raises(FamilyError):
-        product_cases([], [c1])
-
-
-def test_pipelines_count_answers_refusals_and_failures_apart(tmp_path: Path) -> None:
-    blind = bright_finder(sure=0.05)
-    cases = product_cases([bright_finder(), blind], [red_reader()])
-    rows = compare_pipelines(cases, _portraits(6), tmp_path, QUICK, clips=2)
-    answered, refused = rows[0], rows[1]
-    assert answered["success_rate"] == 1.0 and answered["valid_crop_rate"] == 1.0
-    assert refused["success_rate"] == 0.0 and refused["failure_rate"] == 0.0
-    assert refused["refusals"] == {"FACE_NOT_DETECTED": 2}
-    assert rows[2]["case"] == "B1" and rows[2]["max_key_frames"] == 4
-    assert (tmp_path / "pipeline.md").is_file()
-
-    class Broken(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one = nn.Parameter(torch.ones(1))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            raise RuntimeError("out of memory")
-
-    output = {"head": "logits", "classes": list(EMOTIONS), "temperature": 1.0}
-    broken = net_of(Broken(), "emotion", output, fit="square_crop")
-    rows = compare_pipelines(
-        product_cases([bright_finder()], [broken])[:1], _portraits(4), tmp_path, QUICK, clips=2
-    )
-    assert rows[0]["failure_rate"] == 1.0
 
 
 # --- pictures and commands -------------------------------------------------------------------

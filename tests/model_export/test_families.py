@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from edge_sdk.face.emotions import EMOTIONS
+from edge_sdk.vision.classify import Classifier
 from edge_sdk.vision.detect import Detector
 from edge_sdk.vision.pose import PoseEstimator
 from edge_sdk.vision.resample import letterbox
-from model_export.datasets.sample import Dataset
+from model_export import nets
+from model_export.datasets.sample import Dataset, Provenance
 from model_export.families.family import FamilyError, NothingToLearn, Recipe, TrainedNet
 from model_export.families.own import load_checkpoint
 from model_export.families.registry import FAMILIES, family, family_of_arch, load_net
@@ -258,3 +262,36 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_a_stage_of_each_head_has_the_name_of_its_part(yolo_pose: TrainedNet) -> None:
     assert stage_spec(yolo_pose).name == "detector"
     assert stage_spec(yolo_pose).input.width == 64
+
+
+def test_torchvision_emotion_learns_by_the_products_recipe(tmp_path: Path) -> None:
+    zoo = Provenance("zoo", "research only", research_only=True)
+    faces = made_dogs(16, scheme=None, provenance=zoo)
+    labelled = [replace(sample, label=EMOTIONS[k % 4]) for k, sample in enumerate(faces.samples)]
+    data = Dataset(tuple(labelled), ("dog_face",), tuple(EMOTIONS))
+    recipe = Recipe("emotion", "torchvision:mobilenet_v3_small", 64, 1, 8, threads=1)
+    net = family("torchvision").train(recipe, data, tmp_path)
+    assert (net.task, net.family, net.licence.spdx) == ("emotion", "torchvision", "BSD-3-Clause")
+    assert net.training["research_only"] is True
+    assert net.curves and all(len(values) == 1 for values in net.curves.values())
+    told = Classifier(torch_stage(net)).classify(labelled[0].pixels(), [[0, 0, 96, 80]])
+    assert told.shape == (1, 4) and float(told.sum()) == pytest.approx(1)
+
+
+def test_a_checkpoint_trained_on_unlicensed_pictures_counts_as_research_only(
+    tmp_path: Path,
+) -> None:
+    net = build("torchvision:mobilenet_v3_small", classes=4)
+    licences = {"Apache-2.0": False, "see the list": True, "unstated, research only": True}
+    for licence, expected in licences.items():
+        meta = {
+            "arch": "torchvision:mobilenet_v3_small",
+            "config": {"classes": 4},
+            "classes": list(EMOTIONS),
+            "input": input_spec(),
+            "output": {"head": "logits"},
+            "metrics": {},
+            "training": {"data": [{"name": "x", "licence": licence}]},
+        }
+        nets.save(tmp_path / "model.pt", net, meta)
+        assert load_net(tmp_path / "model.pt").training["research_only"] is expected

@@ -60,11 +60,21 @@ def made_dog(
     )  # fmt: skip
 
 
-def made_dogs(count: int, *, val: int = 0, first: int = 0) -> Dataset:
+def made_dogs(
+    count: int,
+    *,
+    val: int = 0,
+    first: int = 0,
+    scheme: KeypointScheme | None = DOG_24,
+    provenance: Provenance = MADE,
+) -> Dataset:
     """A data set of `count` made dogs, the last `val` of them held out."""
     parts: list[Split] = ["train"] * (count - val) + ["val"] * val
-    samples = [made_dog(first + k, split=part) for k, part in enumerate(parts)]
-    return Dataset(tuple(samples), ("dog",), (), DOG_24)
+    samples = [
+        made_dog(first + k, scheme=scheme, split=part, provenance=provenance)
+        for k, part in enumerate(parts)
+    ]
+    return Dataset(tuple(samples), ("dog",), (), scheme)
 
 
 def on_disk(dataset: Dataset, folder: Path) -> Dataset:
