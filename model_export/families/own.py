@@ -12,6 +12,7 @@ from typing import Any, Final
 from model_export import nets
 from model_export.datasets.picture_list import write_picture_list
 from model_export.datasets.sample import Dataset
+from model_export.export.source import PERMISSIVE_DATA
 from model_export.families import ssdlite, torchvision_nets
 from model_export.families.family import (
     FamilyError,
@@ -36,8 +37,6 @@ _MODEL_OF_TASK: Final[dict[Task, str]] = {
 }
 _THRESHOLDS: Final = {"score": 0.3, "nms_iou": 0.5}
 _LOG_FILE: Final = "log.jsonl"
-_UNCLEAR_LICENCES: Final = ("unstated", "unknown", "see the list")
-"""What nobody has licensed counts as research only."""
 
 
 class OwnFamily:
@@ -217,8 +216,8 @@ def _research_only(training: Mapping[str, Any]) -> bool:
     """What the checkpoint says, or else whether any of its pictures is not clearly free."""
     if "research_only" in training:
         return bool(training["research_only"])
-    licences = [str(data.get("licence", "")).lower() for data in training.get("data", ())]
-    return any(word in licence for licence in licences for word in ("research", *_UNCLEAR_LICENCES))
+    licences = {str(data.get("licence", "unknown")) for data in training.get("data", ())}
+    return not licences <= PERMISSIVE_DATA
 
 
 def _silent(stage: str, done: int, wanted: int, numbers: dict[str, float]) -> None:

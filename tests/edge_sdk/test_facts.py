@@ -165,6 +165,6 @@ def test_every_public_name_exists() -> None:
 
     for name in edge_sdk.__all__:
         assert getattr(edge_sdk, name) is not None
-    assert set(edge_sdk.__all__) == set(edge_sdk._MODULE_OF)
+    assert set(edge_sdk.__all__) == {*edge_sdk._MODULE_OF, *edge_sdk._ROOMS}
     with pytest.raises(AttributeError):
         _ = edge_sdk.nothing
