@@ -53,7 +53,8 @@ def tests(session: nox.Session) -> None:
 def models(session: nox.Session) -> None:
     """Train, export and verify a tiny model and run the toolchain's tests (own environment)."""
     _install(session, "models")
-    session.run("mypy", "-pmodel_export")
+    # The older NumPy here types some calls of the other rooms differently; they have their own run.
+    session.run("mypy", "-pmodel_export", "--follow-imports=silent")
     session.run("pytest", "tests/model_export", *session.posargs)
 
 

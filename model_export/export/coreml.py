@@ -58,7 +58,10 @@ def export_coreml(
     with quiet(), torch.no_grad():
         try:
             trace: Any = torch.jit.trace
-            traced = trace(module.eval(), torch.zeros(1, 3, height, width))
+            picture = torch.zeros(1, 3, height, width)
+            # Some nets compute their anchors in the first call of a shape: not in the trace.
+            module.eval()(picture)
+            traced = trace(module, picture)
             for precision, path in paths.items():
                 model = _convert(ct, traced, height, width, precision)
                 model.short_description = description

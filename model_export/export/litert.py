@@ -80,9 +80,10 @@ def _float_model(module: nn.Module, height: int, width: int) -> bytes:
     ):
         path = Path(folder) / "model.tflite"
         try:
-            model = litert_torch.convert(
-                net, sample_kwargs={INPUT_NAME: torch.zeros(1, height, width, 3)}
-            )
+            pictures = torch.zeros(1, height, width, 3)
+            # Some nets compute their anchors in the first call of a shape: not in the graph.
+            net(pictures)
+            model = litert_torch.convert(net, sample_kwargs={INPUT_NAME: pictures})
             model.export(str(path))
         except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
             raise ExportFailed(f"{type(module).__name__} to LiteRT: {error}") from error

@@ -69,9 +69,12 @@ def _graph(module: nn.Module, height: int, width: int) -> ModelProto:
         # for these nets (convolutions with folded normalisation) without another dependency.
         with quiet(), torch.no_grad():
             try:
+                pictures = torch.zeros(2, 3, height, width)
+                # Some nets compute their anchors in the first call of a shape: not in the graph.
+                module.eval()(pictures)
                 torch.onnx.export(
-                    module.eval(),
-                    (torch.zeros(2, 3, height, width),),
+                    module,
+                    (pictures,),
                     str(path),
                     dynamo=False,
                     input_names=[INPUT_NAME],

@@ -24,12 +24,13 @@ class Differences:
     """How far a variant is from torch.
 
     `raw_max`: greatest difference of the raw head; `raw_relative`: the same in parts of torch's
-    value where that is above 1 (32 bits hold a logit of 40 no better than to 1e-5); `raw_share`: root mean square of the difference
-    as a share of the spread of torch's head; `position_p95_px`: 95th percentile of box edges
-    or keypoints in px of the net's input (NaN for a classifier); `positions`: how many were
-    compared; `lost`: objects that only one of the two found clearly; `score_max`: greatest
-    difference of a confidence or probability; `agreement`: share of cases with the same class
-    (1 elsewhere); `dead`: names of cases with an all-zero, constant or not finite output.
+    value where that is above 1 (32 bits hold a logit of 40 no better than to 1e-5); `raw_share`:
+    root mean square of the difference as a share of the spread of torch's head;
+    `position_p95_px`: 95th percentile of box edges or keypoints in px of the net's input (NaN for
+    a classifier); `positions`: how many were compared; `lost`: objects that only one of the two
+    found clearly; `score_max`: greatest difference of a confidence or probability; `agreement`:
+    share of cases with the same class (1 elsewhere); `dead`: names of cases with an all-zero,
+    constant or not finite output.
     """
 
     raw_max: float

@@ -9,13 +9,13 @@ from model_export.export.precision import Precision
 class Limits:
     """Limits of one precision; None is "not limited, only reported".
 
-    `raw`: greatest difference of the raw head over all inputs, in parts of torch's value where that
-    is above 1; `raw_share`: its root mean square
-    as a share of the spread of torch's head, which holds also where a net sees nothing;
-    `position_px`: 95th percentile of the difference of box edges and keypoints, in px of the net's
-    input; `score`: greatest difference of a confidence or probability; `quality_drop`: by how much
-    mAP50, PCK@0.05 (as a share of 1) may fall on labelled pictures; `f1_drop`: the same for macro
-    F1; `agreement`: least share of pictures on which the classifier names the same class.
+    `raw`: greatest difference of the raw head over all inputs, in parts of torch's value where
+    that is above 1; `raw_share`: its root mean square as a share of the spread of torch's head,
+    which holds also where a net sees nothing; `position_px`: 95th percentile of the difference of
+    box edges and keypoints, in px of the net's input; `score`: greatest difference of a
+    confidence or probability; `quality_drop`: by how much mAP50, PCK@0.05 (as a share of 1) may
+    fall on labelled pictures; `f1_drop`: the same for macro F1; `agreement`: least share of
+    pictures on which the classifier names the same class.
     """
 
     raw: float | None
