@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 

@@ -49,9 +49,9 @@ class CoreMLProgram:
 
 
 def _compute(operation: Any, values: dict[str, torch.Tensor]) -> None:
-    (out,) = operation.outputs
     if operation.op_type == "const":
         return
+    out = operation.outputs[0]
     if operation.op_type.startswith("constexpr_"):
         values[out.name] = torch.from_numpy(np.array(operation.materialized_val_inference()))
         return
@@ -59,9 +59,10 @@ def _compute(operation: Any, values: dict[str, torch.Tensor]) -> None:
     if compute is None:
         raise ProgramUnreadable(f"operation {operation.op_type} is not known here")
     result = compute(_Arguments(operation, values))
-    # Sums are kept in 32 bits inside an operation, results have the type that the program says.
-    half = out.dtype.__name__ == "fp16"
-    values[out.name] = result.half() if half else result.float()
+    results = (result,) if isinstance(result, torch.Tensor) else result
+    for out, value in zip(operation.outputs, results, strict=True):
+        # Sums are kept in 32 bits inside an operation, results have the type the program says.
+        values[out.name] = value.half() if out.dtype.__name__ == "fp16" else value.float()
 
 
 class _Arguments:
@@ -72,7 +73,12 @@ class _Arguments:
         self._values = values
 
     def tensor(self, name: str) -> torch.Tensor:
-        found = self._inputs[name]
+        return self._tensor(self._inputs[name])
+
+    def tensors(self, name: str) -> list[torch.Tensor]:
+        return [self._tensor(found) for found in self._inputs[name]]
+
+    def _tensor(self, found: Any) -> torch.Tensor:
         if found.name in self._values:
             return self._values[found.name].float()
         return torch.from_numpy(np.array(found.val, dtype=np.float32))
@@ -139,7 +145,38 @@ def _hard_sigmoid(a: _Arguments) -> torch.Tensor:
     return (float(a.setting("alpha")) * a.tensor("x") + float(a.setting("beta"))).clamp(0, 1)
 
 
-_OPERATIONS: dict[str, Callable[[_Arguments], torch.Tensor]] = {
+def _matmul(a: _Arguments) -> torch.Tensor:
+    x, y = a.tensor("x"), a.tensor("y")
+    x = x.transpose(-1, -2) if a.setting("transpose_x", False) else x
+    return x @ (y.transpose(-1, -2) if a.setting("transpose_y", False) else y)
+
+
+def _slice(a: _Arguments) -> torch.Tensor:
+    x = a.tensor("x")
+    begin, end = a.numbers("begin"), a.numbers("end")
+    steps = a.numbers("stride") if a.has("stride") else [1] * x.ndim
+    from_start = np.atleast_1d(a.setting("begin_mask", [False] * x.ndim))
+    to_end = np.atleast_1d(a.setting("end_mask", [False] * x.ndim))
+    if a.has("squeeze_mask") and np.any(a.setting("squeeze_mask")):
+        raise ProgramUnreadable("slice_by_index with a squeeze mask is not known here")
+    return x[
+        tuple(
+            slice(None if first else b, None if last else e, s)
+            for b, e, s, first, last in zip(begin, end, steps, from_start, to_end, strict=True)
+        )
+    ]
+
+
+def _split(a: _Arguments) -> tuple[torch.Tensor, ...]:
+    return tuple(a.tensor("x").split(a.numbers("split_sizes"), dim=int(a.setting("axis"))))
+
+
+_OPERATIONS: dict[str, Callable[[_Arguments], torch.Tensor | tuple[torch.Tensor, ...]]] = {
+    "matmul": _matmul,
+    "slice_by_index": _slice,
+    "split": _split,
+    "concat": lambda a: torch.cat(a.tensors("values"), dim=int(a.setting("axis"))),
+    "softmax": lambda a: a.tensor("x").softmax(dim=int(a.setting("axis"))),
     "conv": _conv,
     "linear": _linear,
     "upsample_nearest_neighbor": _upsample,
