@@ -6,7 +6,7 @@ nox.options.sessions = ["lint", "types", "imports", "tests"]
 nox.options.default_venv_backend = "venv"
 PACKAGES = ("game_engine", "edge_sdk", "sync_server", "daengdong")
 SEEING = ("tests/edge_sdk/test_resample.py", "tests/edge_sdk/test_detect.py",
-          "tests/edge_sdk/test_pose_decode.py", "tests/edge_sdk/test_bundle_golden.py",
+          "tests/edge_sdk/test_pose_decode.py", "tests/edge_sdk/test_manifest.py",
           "tests/edge_sdk/test_gait_measures.py", "tests/edge_sdk/test_gait_refusals.py",
           "tests/edge_sdk/test_smoothing_filters.py", "tests/edge_sdk/test_mission_check.py",
           "tests/edge_sdk/test_media_files.py", "tests/edge_sdk/test_face_result.py",
