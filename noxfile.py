@@ -46,6 +46,8 @@ def imports(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests (PostgreSQL and Chromium must be installed)."""
     _install(session)
+    with session.chdir("docs/embed/javascript"):
+        session.run("npm", "ci", "--ignore-scripts")
     session.run("pytest", *session.posargs)
 
 

@@ -46,6 +46,7 @@ def test(rest: list[str]) -> int:
             return failed
     python = install(".venv", "dev")
     install_debian()
+    install_node(python)
     return run(python, "-m", "pytest", *rest)
 
 
@@ -73,6 +74,16 @@ def install(folder: str, kind: str) -> Path:
     subprocess.check_call([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     stamp.write_text(digest)
     return python
+
+
+def install_node(python: Path) -> None:
+    """Install what the JavaScript example needs; Node itself is one of the Python packages."""
+    example = ROOT / "docs" / "embed" / "javascript"
+    lock = example / "package-lock.json"
+    done = example / "node_modules" / ".package-lock.json"
+    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+        npm = python.with_name("npm.cmd" if os.name == "nt" else "npm")
+        subprocess.check_call([str(npm), "ci", "--silent", "--ignore-scripts"], cwd=example)
 
 
 def install_debian() -> None:
