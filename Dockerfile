@@ -13,6 +13,8 @@ WORKDIR /app
 COPY LICENSE README.md ./
 COPY assets/references assets/references
 COPY assets/tracks assets/tracks
+COPY assets/models assets/models
+COPY assets/clips assets/clips
 COPY game_engine game_engine
 COPY edge_sdk edge_sdk
 COPY sync_server sync_server
