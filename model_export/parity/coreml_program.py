@@ -168,13 +168,19 @@ def _slice(a: _Arguments) -> torch.Tensor:
 
 
 def _split(a: _Arguments) -> tuple[torch.Tensor, ...]:
-    return tuple(a.tensor("x").split(a.numbers("split_sizes"), dim=int(a.setting("axis"))))
+    return tuple(torch.tensor_split(a.tensor("x"), _ends(a), dim=int(a.setting("axis"))))
+
+
+def _ends(a: _Arguments) -> list[int]:
+    return [int(end) for end in np.cumsum(a.numbers("split_sizes"))[:-1]]
 
 
 _OPERATIONS: dict[str, Callable[[_Arguments], torch.Tensor | tuple[torch.Tensor, ...]]] = {
     "matmul": _matmul,
     "slice_by_index": _slice,
     "split": _split,
+    "exp": lambda a: a.tensor("x").exp(),
+    "transpose": lambda a: a.tensor("x").permute(a.numbers("perm")),
     "concat": lambda a: torch.cat(a.tensors("values"), dim=int(a.setting("axis"))),
     "softmax": lambda a: a.tensor("x").softmax(dim=int(a.setting("axis"))),
     "conv": _conv,
@@ -183,6 +189,9 @@ _OPERATIONS: dict[str, Callable[[_Arguments], torch.Tensor | tuple[torch.Tensor,
     "max_pool": _max_pool,
     "sigmoid_hard": _hard_sigmoid,
     "relu": lambda a: functional.relu(a.tensor("x")),
+    "thresholded_relu": lambda a: functional.threshold(
+        a.tensor("x"), float(a.setting("alpha")), 0.0
+    ),
     "relu6": lambda a: functional.relu6(a.tensor("x")),
     "silu": lambda a: functional.silu(a.tensor("x")),
     "sigmoid": lambda a: torch.sigmoid(a.tensor("x")),
