@@ -13,13 +13,15 @@ import onnxruntime  # noqa: E402
 from ai_edge_litert import schema_py_generated as schema  # noqa: E402
 
 from edge_sdk.bundle.manifest import Stage  # noqa: E402
-from model_export.export.coreml import PRECISION_KEY, coremltools  # noqa: E402
+from model_export import nets  # noqa: E402
+from model_export.export.coreml import PRECISION_KEY, coremltools, export_coreml  # noqa: E402
 from model_export.export.folder import damaged_files, export_net, read_record  # noqa: E402
 from model_export.export.litert import export_litert  # noqa: E402
 from model_export.export.onnx import eight_bits, export_onnx  # noqa: E402
 from model_export.export.precision import ExportFailed, PrecisionUnsupported  # noqa: E402
 from model_export.export.source import load_source  # noqa: E402
 from model_export.parity.calibration import calibration_pictures  # noqa: E402
+from model_export.parity.coreml_program import CoreMLProgram  # noqa: E402
 from model_export.parity.inputs import LEAST_CASES, structured_cases  # noqa: E402
 from model_export.parity.variants import opened  # noqa: E402
 from model_export.parity.verify import verify_folder  # noqa: E402
@@ -213,3 +215,16 @@ def test_structured_inputs_are_many_and_different(tmp_path):
     assert {case.image.shape[:2] for case in cases} >= {(1, 1), (3000, 4000)}
     assert all(case.image.dtype == np.uint8 and case.image.ndim == 3 for case in cases)
     assert {np.cos(case.heading_rad) < 0 for case in cases} == {True, False}
+
+
+def test_a_core_ml_program_of_another_family_is_computed_as_torch_does(tmp_path):
+    net = nets.build("torchvision:mobilenet_v3_small", classes=4).eval()
+    torch.manual_seed(5)
+    torch.nn.init.normal_(net.classifier[-1].weight, std=50.0)
+    path = tmp_path / "net.mlpackage"
+    export_coreml(net, {"fp32": path}, height=64, width=64, description="", licence="BSD-3-Clause")
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        wanted = net(picture).numpy()
+    assert np.ptp(wanted) > 1e-12
+    np.testing.assert_allclose(CoreMLProgram(path)(picture.numpy()), wanted, rtol=1e-4)
