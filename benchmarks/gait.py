@@ -4,7 +4,8 @@
 
 The clips (tests/support/gait_clips.py) vary frames per second 8-60, keypoint noise 0-3 % of the
 body length, dropouts to 30 %, the far side's quality, yaw, zoom, bob, skips, left-right swaps and
-build. The dog of the renderer, on which the scorer was tuned, is another one.
+build. The dog of the renderer, on which the scorer was tuned, is another one;
+how far these figures are held out says docs/decisions/0009.
 """
 
 from __future__ import annotations
