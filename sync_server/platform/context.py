@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from sync_server.ai.role import AiRole
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database, StorageFull, StorageReadOnly, Tx
 from sync_server.platform.errors import Problem
@@ -33,6 +34,8 @@ class Platform:
     signer: TokenSigner
     objects: ObjectStore
     pokes: Pokes
+    ai: AiRole | None = None
+    """The AI role: in this process or behind HTTP; None where this process has none."""
     sweepers: list[Sweeper] = field(default_factory=list)
     """Periodic work of the domains: called with the platform and the time in ms."""
 

@@ -40,11 +40,67 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sweep_s: float = 30.0
     media_quota_bytes: int = 2 * 1024**3
+    role: Literal["all", "api", "ai", "worker"] = "all"
+    """all: everything in one process. Apart: api (users), ai (orchestrator), worker (pipelines)."""
+    ai_url: str = ""
+    """Role api: where the AI role answers /internal/ai."""
+    ai_database_url: str = ""
+    engine_database_url: str = ""
+    internal_secrets: str = ""
+    """Keys between roles (whsec_..., by commas): the first signs, all verify."""
+    worker_processes: int = 0
+    """Processes that decode and infer; 0: one a core."""
+    worker_jobs: int = 0
+    """Jobs that one worker runs at a time; 0: twice its processes."""
+    queue_age_limit_s: float = 120.0
+    """A new job is refused with 429 while the oldest waiting one is older."""
+    job_wait_s: float = 20.0
+    """How long the synchronous paths wait before they answer 202."""
+    fetch_allow_hosts: str = ""
+    """Hosts (host or host:port, by commas) that may be fetched though private or by plain http."""
+    models_dir: str = ""
+    """Folder of model bundles; empty: those that come with the program."""
+    references_dir: str = ""
+    """Folder of missions.json and emotions.json, editable while running; empty: the program's."""
+    judge: Literal["embedded", "gemini", "twelvelabs"] = "embedded"
+    judge_precheck: Literal["off", "log", "save"] = "log"
+    """The on-device check before a paid judge: off; log (agreement is logged); save (a sure SUCCESS
+    or FAIL spares the paid call)."""
+    narrator: Literal["template", "gemini", "openai"] = "template"
+    gemini_api_key: str = ""
+    gemini_base_url: str = ""
+    gemini_model: str = "gemini-2.5-flash-lite"
+    openai_api_key: str = ""
+    openai_base_url: str = ""
+    openai_model: str = "gpt-4o-mini"
+    twelvelabs_api_key: str = ""
+    twelvelabs_base_url: str = "https://api.twelvelabs.io/v1.3"
+    twelvelabs_model: str = "pegasus1.2"
+    llm_daily_calls: int = 5_000
+    """Paid calls a day (UTC) before the fallback answers."""
 
     @property
     def database(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{Path(self.data_dir) / 'daengdong.sqlite'}"
+
+    @property
+    def ai_database(self) -> str:
+        """The AI role's own store: a file beside the database, or the same PostgreSQL server."""
+        if self.ai_database_url:
+            return self.ai_database_url
+        if self.database_url.startswith("postgres"):
+            return self.database_url
+        return f"sqlite:///{Path(self.data_dir) / 'ai.sqlite'}"
+
+    @property
+    def engine_database(self) -> str:
+        """Where the job engine keeps its checkpoints: a file, or a schema of the AI store."""
+        if self.engine_database_url:
+            return self.engine_database_url
+        if self.ai_database.startswith("postgres"):
+            return self.ai_database
+        return f"sqlite:///{Path(self.data_dir) / 'engine.sqlite'}"
 
     @property
     def object_store(self) -> str:
