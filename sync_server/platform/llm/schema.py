@@ -1,7 +1,8 @@
 """JSON Schema of a msgspec type in the plain subset that Gemini, OpenAI and TwelveLabs all take.
 
 References are written out; bounds, patterns and lengths are left away (TwelveLabs answers 422 to
-most of them, OpenAI 400): the decoded value is checked here anyway.
+most of them, OpenAI 400): the decoded value is checked here anyway. Docstrings stay here: they
+speak to programmers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-_KEPT: Final = frozenset({"type", "enum", "description"})
+_KEPT: Final = frozenset({"type", "enum"})
 
 
 def plain_schema(kind: Any) -> dict[str, Any]:
