@@ -1,0 +1,1 @@
+"""Surprise missions: judges and their prompts."""
