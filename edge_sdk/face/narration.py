@@ -65,11 +65,16 @@ def load_references(path: Path = EMOTIONS_FILE) -> EmotionReferences:
         references = msgspec.json.decode(path.read_bytes(), type=EmotionReferences)
     except (OSError, msgspec.DecodeError) as error:
         raise NarrationFailed(f"{path}: {error}; restore the file") from None
+    check_references(references, path)
+    return references
+
+
+def check_references(references: EmotionReferences, path: Path) -> None:
+    """Check what the types do not say; raises `NarrationFailed` naming the file."""
     if set(references.emotions) != set(EMOTIONS):
         raise NarrationFailed(f"{path}: emotions are {', '.join(EMOTIONS)}, each exactly once")
     if not 0 < references.softer_below < references.stronger_from < 1:
         raise NarrationFailed(f"{path}: 0 < softer_below < stronger_from < 1 must hold")
-    return references
 
 
 def narrate(probabilities: Probabilities, references: EmotionReferences | None = None) -> Narration:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from edge_sdk.errors import InvalidMissionType
-from edge_sdk.references.texts import REFERENCES, Text, Texts
+from edge_sdk.references.texts import REFERENCES, Levels, Text, Texts
 
 MISSIONS_FILE: Final = REFERENCES / "missions.json"
 
@@ -88,15 +88,21 @@ class MissionAnswer(msgspec.Struct, frozen=True):
 
 
 class MissionReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Criteria and words of one mission."""
+    """Criteria and words of one mission.
+
+    `device_note` says where a device goes by something else than the criteria, which are written
+    for a judge that sees the picture.
+    """
 
     mission_type: Mission
     mission_name: Text
     success_criteria: Texts
     failure_cases: Texts
+    confidence_guideline: Levels
     capture_hint: Text
     success: Text
     fail: Text
+    device_note: Text | None = None
 
 
 class MissionReferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

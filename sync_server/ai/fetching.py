@@ -38,7 +38,6 @@ log = structlog.get_logger(__name__)
 MAX_VIDEO_BYTES: Final = 100 * 1024 * 1024
 FETCH_S: Final = 30.0
 _MEDIA_PATH: Final = "/api/media/"
-_TOO_LONG: Final = frozenset({"too_long", "video_too_long"})
 
 
 class MediaFetcher:
@@ -86,12 +85,13 @@ class MediaFetcher:
             if self._signer.is_signed("media", name, int(expires), signature):
                 return f"media/{name}"
         elif path.startswith(ARTIFACT_PATH):
-            job_id, _, name = path.removeprefix(ARTIFACT_PATH).partition("/")
+            named = path.removeprefix(ARTIFACT_PATH)
+            job_id, _, name = named.partition("/")
             try:
                 key = artifact_key(job_id, name)
             except ValueError:
                 return None
-            if self._signer.is_signed("artifact", key, int(expires), signature):
+            if self._signer.is_signed("artifact", named, int(expires), signature):
                 return key
         return None
 
@@ -147,7 +147,7 @@ async def fetch_video(context: StageContext, area: Area, url: str) -> Json:
         facts = await check_video(path, VideoLimits(max_duration_s=longest_s(context, area)))
     except VideoRefused as error:
         path.unlink(missing_ok=True)
-        if error.code in _TOO_LONG:
+        if error.code == "too_long":
             raise too_long(area, percent=15) from None
         raise unreadable(area, error.code, percent=15) from None
     return {

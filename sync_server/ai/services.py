@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sdk.face.narration import EMOTIONS_FILE, EmotionReferences, load_references
+from sync_server.ai.cpu.bundles import manifest_for
 from sync_server.ai.face.narrator import Narrator, TemplateNarrator
 from sync_server.ai.fetching import MediaFetcher
-from sync_server.ai.missions.embedded import EmbeddedJudge
-from sync_server.ai.missions.judging import MissionJudge
+from sync_server.ai.missions.judges import EmbeddedJudge, MissionJudge
 from sync_server.ai.missions.verdict_cache import StoredVerdicts, VerdictCache
+from sync_server.ai.references import EmotionReferenceStore, MissionReferenceStore
 from sync_server.ai.stages import CpuPool
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database
@@ -33,7 +32,8 @@ class AiServices:
     judge: MissionJudge
     verdicts: VerdictCache
     narrator: Narrator
-    emotion_references: Callable[[], EmotionReferences]
+    mission_references: MissionReferenceStore
+    emotion_references: EmotionReferenceStore
 
 
 def build_services(
@@ -46,14 +46,14 @@ def build_services(
     clock: Clock,
     judge: MissionJudge | None = None,
     narrator: Narrator | None = None,
-    emotion_references: Callable[[], EmotionReferences] | None = None,
 ) -> AiServices:
     """Compose the services; without a judge or narrator those that need no network.
 
     `store` is the AI role's own database (with `verdict_cache.STATEMENTS`), `cpu` the pool of
     worker processes. Raises what reading the bundles and references raises.
     """
-    references = emotion_references or (lambda: load_references(_emotions_file(settings)))
+    folder = Path(settings.references_dir) if settings.references_dir else None
+    emotions = EmotionReferenceStore(folder)
     return AiServices(
         cpu=cpu,
         objects=objects,
@@ -61,13 +61,15 @@ def build_services(
         clock=clock,
         signer=signer,
         fetcher=MediaFetcher(settings, objects, signer),
-        judge=judge or EmbeddedJudge(cpu, settings.models_dir),
+        judge=judge or EmbeddedJudge(cpu, model=embedded_model(settings)),
         verdicts=StoredVerdicts(store, clock),
-        narrator=narrator or TemplateNarrator(references),
-        emotion_references=references,
+        narrator=narrator or TemplateNarrator(emotions),
+        mission_references=MissionReferenceStore(folder),
+        emotion_references=emotions,
     )
 
 
-def _emotions_file(settings: Settings) -> Path:
-    own = Path(settings.references_dir) / EMOTIONS_FILE.name
-    return own if settings.references_dir and own.is_file() else EMOTIONS_FILE
+def embedded_model(settings: Settings) -> str:
+    """Name and version of the bundle that the embedded judge uses: part of what is cached."""
+    manifest = manifest_for("pose", settings.models_dir)
+    return f"{manifest.name}-{manifest.version}"

@@ -52,7 +52,9 @@ class StageUnavailable(StageFailed):
 
     What still fails ends with `code` and is recorded as failure_type SYSTEM_ERROR with `reason`
     (EXTERNAL_API_TIMEOUT ...); it is never told as "the dog failed the mission".
-    `retry_after_s`: what the service asked for, honoured within the stage's timeout.
+    `retry_after_s`: what the service asked for, honoured within the stage's timeout. `again`
+    False: the system's fault too, but the same again within seconds (no key, budget spent,
+    blocked by the service): not tried again.
     """
 
     system = True
@@ -67,10 +69,12 @@ class StageUnavailable(StageFailed):
         retry_after_s: float | None = None,
         details: Mapping[str, Any] | None = None,
         percent: int | None = None,
+        again: bool = True,
     ) -> None:
         super().__init__(code, ko, en, details=details, percent=percent)
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.again = again
 
 
 def _again(kind: type[StageFailed], fields: Json) -> StageFailed:

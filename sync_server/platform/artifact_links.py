@@ -15,7 +15,7 @@ ARTIFACT_LINK_MS: Final = 7 * 24 * 3600 * 1000
 ARTIFACT_PATH: Final = "/api/artifacts/"
 _PREFIX: Final = "artifacts/"
 _JOB: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
-_NAME: Final = re.compile(r"[a-z0-9_]+(?:-[a-z0-9_]+)*\.(?:jpg|png|mp4)")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def artifact_key(job_id: str, name: str) -> str:
@@ -31,6 +31,7 @@ def artifact_key(job_id: str, name: str) -> str:
 def artifact_url(signer: TokenSigner, public_url: str, key: str, now_ms: int) -> str:
     """Sign an address of an artifact for seven days; `key` as `artifact_key` makes it."""
     expires_ms = now_ms + ARTIFACT_LINK_MS
-    signature = signer.sign("artifact", key, expires_ms)
-    path = ARTIFACT_PATH + key.removeprefix(_PREFIX)
-    return f"{public_url.rstrip('/')}{path}?expires={expires_ms}&signature={signature}"
+    signed = key.removeprefix(_PREFIX)
+    signature = signer.sign("artifact", signed, expires_ms)
+    base = public_url.rstrip("/")
+    return f"{base}{ARTIFACT_PATH}{signed}?expires={expires_ms}&signature={signature}"

@@ -17,6 +17,7 @@ import secrets
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,9 +96,14 @@ async def open_pinned(
     if tls_name is None:
         return await asyncio.open_connection(address, port, limit=_READ_BYTES)
     return await asyncio.open_connection(
-        address, port, ssl=context or ssl.create_default_context(), server_hostname=tls_name,
+        address, port, ssl=context or _system_trust(), server_hostname=tls_name,
         limit=_READ_BYTES,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _system_trust() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reads some hundred certificates: once
 
 
 async def fetch(

@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     openai_model: str = "gpt-4o-mini"
     twelvelabs_api_key: str = ""
     twelvelabs_base_url: str = "https://api.twelvelabs.io/v1.3"
-    twelvelabs_model: str = "pegasus1.2"
+    twelvelabs_model: str = "pegasus1.5"
     llm_daily_calls: int = 5_000
     """Paid calls a day (UTC) before the fallback answers."""
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sync_server.ai.contract import JobRequest
 from sync_server.ai.missions import verdict_cache
-from sync_server.ai.missions.judging import MissionJudge
+from sync_server.ai.missions.judges import MissionJudge
 from sync_server.ai.services import AiServices, build_services
 from sync_server.ai.stages import (
     Json,
@@ -201,7 +201,7 @@ class Bench:
             try:
                 made = await stage.run(context, dict(state))
             except (StageUnavailable, TimeoutError) as error:
-                if attempt < ATTEMPTS:
+                if attempt < ATTEMPTS and getattr(error, "again", True):
                     continue
                 if isinstance(error, StageFailed):
                     raise

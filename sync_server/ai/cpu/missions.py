@@ -34,7 +34,7 @@ def judge_mission(path: str, mission_type: str, models_dir: str = "") -> dict[st
             mission, Verdict.UNCERTAIN, None, (), 0.0, load_references().uncertain
         )
     answer: dict[str, Any] = msgspec.to_builtins(verdict)
-    answer["model_version"] = _model(models_dir)
+    answer["model"] = answer["model_version"] = _model(models_dir)
     return answer
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from edge_sdk.face.narration import EmotionReferences, narrate
+from edge_sdk.face.narration import narrate
 from edge_sdk.face.result import Probabilities
 from edge_sdk.references.texts import Text
+from sync_server.ai.references import EmotionReferenceStore
 
 
 class Narrated(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,18 +37,18 @@ class Narrator(Protocol):
 class TemplateNarrator:
     """Picks the sentences of the reference file by emotion and confidence."""
 
-    def __init__(self, references: Callable[[], EmotionReferences]) -> None:
+    def __init__(self, references: EmotionReferenceStore) -> None:
         """Ask `references` before each use: they may be edited while running."""
         self._references = references
 
     async def narrate(self, probabilities: Probabilities) -> Narrated:
         """See `Narrator.narrate`."""
-        known = self._references()
-        words = narrate(probabilities, known)
+        known = self._references.current()
+        words = narrate(probabilities, known.value)
         return Narrated(
             narration=words.narration,
             summary=words.summary,
             narrator="template",
             model="emotions.json",
-            reference_version=str(known.version),
+            reference_version=known.version,
         )

@@ -6,7 +6,7 @@ Stages, percents and sentences are the product's: what it says when a stage star
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from sync_server.ai.refusals import (
 )
 from sync_server.ai.stages import Json, Pipeline, Stage, StageContext, StageFunction
 from sync_server.platform.media_types import PICTURE_TYPES
+from sync_server.platform.settings import Settings
 
 MAX_PICTURE_BYTES: Final = 20 * 1024 * 1024
 FRAME_NAME: Final = "face-frame.jpg"
@@ -140,7 +141,8 @@ async def put_into_words(context: StageContext, state: Json) -> Json:
 async def parse(context: StageContext, state: Json) -> Json:
     """Hold the reading to what the product promises of it."""
     emotion: Emotion = results.checked(state["emotion"])
-    notice = context.services.emotion_references().low_confidence_notice
+    references = context.services.emotion_references.current().value
+    notice = references.low_confidence_notice
     return {
         "emotion": results.to_json(emotion),
         "notice": results.to_json(notice) if emotion.uncertain else None,
@@ -282,3 +284,8 @@ EMOTION_INFERENCE: Final = Pipeline(
     combine=results.emotion,
     **_QUEUED,
 )  # fmt: skip
+
+
+def make_pipelines(settings: Settings) -> Sequence[Pipeline]:
+    """The jobs of this area, for the engine's registry."""
+    return (FACE_ANALYSIS, FACE_DETECTION, EMOTION_INFERENCE)

@@ -33,6 +33,7 @@ from sync_server.ai.stages import (
     StageContext,
     StageFunction,
 )
+from sync_server.platform.settings import Settings
 
 OVERLAY_NAME: Final = "overlay.mp4"
 REPORT_NAME: Final = "report.png"
@@ -228,3 +229,8 @@ GAIT_ANALYSIS: Final = Pipeline(
     queued_en="The analysis waits for its turn.",
     extra={"queued_stage": "VALIDATING"},
 )
+
+
+def make_pipelines(settings: Settings) -> Sequence[Pipeline]:
+    """The jobs of this area, for the engine's registry."""
+    return (GAIT_ANALYSIS,)

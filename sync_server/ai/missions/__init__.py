@@ -1,1 +1,1 @@
-"""Judging surprise missions: the pipeline, its judges, what was judged before."""
+"""Surprise missions: judges and their prompts."""

@@ -16,7 +16,7 @@ from edge_sdk.errors import InvalidMissionType
 from edge_sdk.mission.result import Mission
 from sync_server.ai.contract import JobRequest, MissionInput
 from sync_server.ai.fetching import fetch_video, in_folder, local_video
-from sync_server.ai.missions.judging import JudgeIdentity, Judgement
+from sync_server.ai.missions.judgement import Judgement
 from sync_server.ai.missions.types import mission_called
 from sync_server.ai.missions.verdict_cache import VerdictKey
 from sync_server.ai.refusals import (
@@ -40,9 +40,12 @@ from sync_server.ai.stages import (
     StageContext,
     StageFailed,
 )
+from sync_server.platform.settings import Settings
 
 log = structlog.get_logger(__name__)
 VERSION: Final = "mission_pipeline_v1"
+JUDGE_S: Final = 60.0
+"""What a judge has for a video, its own retries included (SERVER: 60 s for a video)."""
 NOT_ANALYSED_KO: Final = "이번 미션은 분석에 실패했습니다"
 NOT_ANALYSED_EN: Final = "This mission could not be analysed"
 
@@ -70,45 +73,43 @@ async def fetch(context: StageContext, state: Json) -> Json:
 
 
 async def infer(context: StageContext, state: Json) -> Json:
-    """Judge, unless this very video was judged before by the same judge."""
+    """Judge, unless this very video was judged before by the same judge and criteria."""
     services = context.services
-    key = _key(context, state)
+    criteria = services.mission_references.criteria(Mission(state["mission_type"]))
+    version: str = services.judge.version
+    known = {"judge_version": version, "judged_before": False}
     if not context.job.again:
-        known = await services.verdicts.get(key)
-        if known is not None:
-            return {"judgement": msgspec.to_builtins(known), "judged_before": True}
+        before = await services.verdicts.get(_key(state, version, criteria.version))
+        if before is not None:
+            return {**known, "judgement": msgspec.to_builtins(before), "judged_before": True}
     video = await local_video(context, "mission", _input(context).video_url, state["video"])
     try:
-        judgement = await services.judge.judge(video, key.mission)
+        judgement = await services.judge.judge(video, criteria, JUDGE_S)
     except (StageFailed, TimeoutError):
         raise
     except Exception as error:
         # Whatever a judge breaks on, it is no verdict on the dog.
         log.exception("mission_judge_broke", job_id=context.job.job_id, part=context.part)
         raise INFERENCE_FAILED["mission"].error(reason=type(error).__name__) from error
-    return {"judgement": msgspec.to_builtins(judgement), "judged_before": False}
+    return {**known, "judgement": msgspec.to_builtins(judgement)}
 
 
 async def parse(context: StageContext, state: Json) -> Json:
     """Hold the answer to its schema, and keep it for the same video."""
-    try:
-        judgement = msgspec.convert(state["judgement"], Judgement)
-        if not judgement.summary.ko.strip():
-            raise msgspec.ValidationError("an empty summary")
-    except msgspec.ValidationError as error:
-        raise VERDICT_UNREADABLE.error({"error": str(error)}, reason="ANSWER_UNREADABLE") from None
+    judgement = _checked(state)
     if state["judged_before"]:
         return {}
     kept = await context.services.verdicts.put(
-        _key_of(state, judgement), judgement, replace=context.job.again
-    )
+        _key(state, state["judge_version"], judgement.reference_version), judgement,
+        replace=context.job.again,
+    )  # fmt: skip
     return {"judgement": msgspec.to_builtins(kept)}
 
 
 async def finalize(context: StageContext, state: Json) -> Json:
     """Put the mission's entry together; its video is not needed any more."""
     in_folder(context, "video").unlink(missing_ok=True)
-    judgement = msgspec.convert(state["judgement"], Judgement)
+    judgement = _checked(state)
     summary = judgement.summary.en if context.job.language == "en" else judgement.summary.ko
     entry = {
         "mission_id": _input(context).mission_id,
@@ -161,7 +162,7 @@ def combine(
         raise _nothing_judged(job, outcomes)
     states = [outcome.state or {} for outcome in judged]
     seconds = sum(state["video"]["duration_s"] for state in states)
-    by = msgspec.convert(states[0]["judgement"], Judgement)
+    by = _checked(states[0])
     return {
         "analysis_id": analysis_id_of(job),
         "walk_id": job.meta.walk_id,
@@ -241,17 +242,24 @@ def _input(context: StageContext) -> MissionInput:
     return context.job.missions[int(context.part)]
 
 
-def _key(context: StageContext, state: Json) -> VerdictKey:
+def _key(state: Json, judge_version: str, reference_version: str) -> VerdictKey:
     mission = Mission(state["mission_type"])
-    return VerdictKey(state["video"]["sha256"], mission, context.services.judge.identity(mission))
+    return VerdictKey(state["video"]["sha256"], mission, judge_version, reference_version)
 
 
-def _key_of(state: Json, judgement: Judgement) -> VerdictKey:
-    """The key of a judgement: by who judged, should the references have changed meanwhile."""
-    by = JudgeIdentity(
-        judgement.judge, judgement.model, judgement.prompt_version, judgement.reference_version
-    )
-    return VerdictKey(state["video"]["sha256"], Mission(state["mission_type"]), by)
+def _checked(state: Json) -> Judgement:
+    """The judgement, if it is one; raises StageUnavailable MISSION_RESULT_PARSE_FAILED."""
+    try:
+        judgement = msgspec.convert(state["judgement"], Judgement)
+        if judgement.mission != state["mission_type"]:
+            raise msgspec.ValidationError("a verdict on another mission")
+        if not 0 <= judgement.confidence <= 1:
+            raise msgspec.ValidationError("a confidence outside of 0..1")
+        if not judgement.summary.ko.strip():
+            raise msgspec.ValidationError("an empty summary")
+    except msgspec.ValidationError as error:
+        raise VERDICT_UNREADABLE.error({"error": str(error)}, reason="ANSWER_UNREADABLE") from None
+    return judgement
 
 
 MISSION_JUDGE: Final = Pipeline(
@@ -266,3 +274,8 @@ MISSION_JUDGE: Final = Pipeline(
     queued_en="The missions wait for their turn.",
     extra={"queued_stage": "QUEUED"},
 )
+
+
+def make_pipelines(settings: Settings) -> Sequence[Pipeline]:
+    """The jobs of this area, for the engine's registry."""
+    return (MISSION_JUDGE,)

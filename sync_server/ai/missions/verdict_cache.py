@@ -11,38 +11,39 @@ from typing import Final, Protocol
 import msgspec
 
 from edge_sdk.mission.result import Mission
-from sync_server.ai.missions.judging import JudgeIdentity, Judgement
+from sync_server.ai.missions.judgement import Judgement
 from sync_server.platform.database import Database
 
 STATEMENTS: Final = (
     """CREATE TABLE mission_verdict (
-        video_sha256 TEXT NOT NULL, mission_type TEXT NOT NULL, judge TEXT NOT NULL,
-        model TEXT NOT NULL, prompt_version TEXT NOT NULL, reference_version TEXT NOT NULL,
-        judgement TEXT NOT NULL, judged_ms BIGINT NOT NULL,
-        PRIMARY KEY (video_sha256, mission_type, judge, model, prompt_version, reference_version))
-        {clustered}""",
+        video_sha256 TEXT NOT NULL, mission_type TEXT NOT NULL, judge_version TEXT NOT NULL,
+        reference_version TEXT NOT NULL, judgement TEXT NOT NULL, judged_ms BIGINT NOT NULL,
+        PRIMARY KEY (video_sha256, mission_type, judge_version, reference_version)) {clustered}""",
     "CREATE INDEX mission_verdict_at ON mission_verdict (judged_ms)",
 )
 """Plain SQL for both engines, with the tokens of `platform.ddl`."""
 
+_COLUMNS: Final = "video_sha256, mission_type, judge_version, reference_version"
 _WHERE: Final = (
-    "video_sha256 = ? AND mission_type = ? AND judge = ? AND model = ? AND prompt_version = ? "
-    "AND reference_version = ?"
+    "video_sha256 = ? AND mission_type = ? AND judge_version = ? AND reference_version = ?"
 )
 
 
 class VerdictKey(msgspec.Struct, frozen=True):
-    """What makes two judgements the same one."""
+    """What makes two judgements the same one: content, mission, who judges, by which criteria.
+
+    `judge_version` names judge, model and prompt (`MissionJudge.version`).
+    """
 
     video_sha256: str
     mission: Mission
-    by: JudgeIdentity
+    judge_version: str
+    reference_version: str
 
     def values(self) -> tuple[str, ...]:
         """The columns of the primary key, in order."""
         return (
-            self.video_sha256, str(self.mission), self.by.judge, self.by.model,
-            self.by.prompt_version, self.by.reference_version,
+            self.video_sha256, str(self.mission), self.judge_version, self.reference_version,
         )  # fmt: skip
 
 
@@ -80,9 +81,6 @@ class StoredVerdicts:
 
     async def put(self, key: VerdictKey, judgement: Judgement, *, replace: bool) -> Judgement:
         """See `VerdictCache.put`."""
-        columns = (
-            "video_sha256, mission_type, judge, model, prompt_version, reference_version"
-        )  # fmt: skip
         clash = (
             "DO UPDATE SET judgement = excluded.judgement, judged_ms = excluded.judged_ms"
             if replace
@@ -90,8 +88,8 @@ class StoredVerdicts:
         )
         async with self._database.transaction() as tx:
             await tx.execute(
-                f"""INSERT INTO mission_verdict ({columns}, judgement, judged_ms)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT ({columns}) {clash}""",
+                f"""INSERT INTO mission_verdict ({_COLUMNS}, judgement, judged_ms)
+                    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT ({_COLUMNS}) {clash}""",
                 *key.values(), msgspec.json.encode(judgement).decode(), self._clock(),
             )  # fmt: skip
             kept = await tx.fetch_value(
