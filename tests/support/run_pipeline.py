@@ -48,7 +48,9 @@ def call_by_name(function: str, args: tuple[Any, ...]) -> Any:
 class OneWorker:
     """A CpuPool of one process that stays for the whole test run; `calls` are what was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 20.0) -> None:
+        # Other programs use this machine too: no test depends on its speed.
+        self._patience = patience
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self.calls: list[str] = []
 
@@ -57,8 +59,7 @@ class OneWorker:
         running = asyncio.get_running_loop().run_in_executor(
             self._pool, call_by_name, function, args
         )
-        # Other programs use this machine too: no test depends on its speed.
-        return await asyncio.wait_for(running, 20 * timeout_s)
+        return await asyncio.wait_for(running, self._patience * timeout_s)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -84,11 +85,24 @@ class Ran:
     failure: StageFailed | None = None
     second: Json | None = None
     attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    twice: bool = False
 
     @property
     def done(self) -> Json:
         assert self.result is not None, self.failure
         return self.result
+
+    def check_progress(self, pipeline: Pipeline) -> None:
+        """Stages come in their order, and percents never go back nor leave their stage."""
+        ranges = {stage.name: stage.percents for stage in pipeline.stages}
+        parts = {told.part for told in self.told}
+        for part in parts:
+            told = [one for one in self.told if one.part == part and one.stage in ranges]
+            percents = [one.percent for one in told]
+            assert percents == sorted(percents)
+            assert all(ranges[one.stage][0] <= one.percent <= ranges[one.stage][1] for one in told)
+            order = list(dict.fromkeys(one.stage for one in told))
+            assert order == [name for name in ranges if name in order]
 
     @property
     def failed(self) -> StageFailed:
@@ -117,11 +131,7 @@ class Bench:
 
     def stored(self) -> dict[str, str]:
         """Hashes of all objects by key."""
-        return {
-            str(path.relative_to(self.store_folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.store_folder.rglob("*"))
-            if path.is_file()
-        }
+        return hashes(self.store_folder)
 
     async def run(
         self,
@@ -129,10 +139,14 @@ class Bench:
         job: JobRequest,
         *,
         before: Callable[[str, Path], None] | None = None,
-        keep: bool = False,
+        twice: bool = False,
     ) -> Ran:
-        """Run a job; `before(stage, folder)` may disturb. Its folder goes unless `keep`."""
-        ran = Ran()
+        """Run a job; `before(stage, folder)` may disturb. Its folder goes at the end.
+
+        `twice`: run each stage once more, as after a crash before its checkpoint; it must return
+        and leave the same.
+        """
+        ran = Ran(twice=twice)
         folder = self.scratch / job.job_id
         folder.mkdir()
         for part in pipeline.parts(job):
@@ -148,12 +162,15 @@ class Bench:
             state = dict(ran.outcomes[0].state or {})
             drawn = await self._part(pipeline.afterwards, job, "", state, folder, ran, before)
             ran.second = pipeline.recombine(job, ran.result, drawn)
-        if not keep:
-            for path in sorted(folder.rglob("*"), reverse=True):
-                assert not path.name.startswith("."), f"{path} was left half written"
-                path.unlink()
-            folder.rmdir()
+        for path in sorted(folder.rglob("*"), reverse=True):
+            assert not path.name.startswith("."), f"{path} was left half written"
+            path.unlink()
+        folder.rmdir()
         return ran
+
+    def left(self, folder: Path) -> dict[str, str]:
+        """Hashes of all that a stage can leave: the job's folder and the object store."""
+        return {**hashes(folder), **self.stored()}
 
     async def _part(
         self,
@@ -207,8 +224,21 @@ class Bench:
                     raise
                 assert stage.timeout_failure is not None
                 raise stage.timeout_failure from error
+            if ran.twice:
+                left = self.left(folder)
+                assert await stage.run(context, dict(state)) == made
+                assert self.left(folder) == left
             return made
         raise AssertionError("unreachable")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Hashes of all files under a folder, by their paths."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def failure_of(stage: Stage, error: StageFailed) -> Json:
