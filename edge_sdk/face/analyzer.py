@@ -25,6 +25,7 @@ from edge_sdk.face.emotions import EMOTIONS
 from edge_sdk.face.narration import EmotionReferences, load_references, narrate
 from edge_sdk.face.policy import FacePolicy
 from edge_sdk.face.result import (
+    ClipReading,
     FaceAnalysis,
     FaceBox,
     FaceReading,
@@ -33,7 +34,7 @@ from edge_sdk.face.result import (
     RepresentativeFace,
 )
 from edge_sdk.face.scoring import area_share
-from edge_sdk.face.selection import BestFaces
+from edge_sdk.face.selection import BestFaces, FoundFaces, Seen, crop_of
 from edge_sdk.media.frames import Clip, Frame, FrameSource, Image, MediaLimits
 from edge_sdk.media.video import VideoFile, open_clip
 from edge_sdk.smoothing.ema import EmaFilter
@@ -76,7 +77,7 @@ class FaceAnalyzer:
         self._detector = Detector(detector, face_bundle.manifest.thresholds)
         self._classifier = Classifier(classifier)
         self._order = _class_order(self._classifier.classes)
-        self._version = version_of(PIPELINE, face_bundle, emotion_bundle)
+        self.model_version = version_of(PIPELINE, face_bundle, emotion_bundle)
         self._fallbacks = fallbacks_of((detector, classifier))
         self._smooth = EmaFilter(LIVE_SMOOTHING_S)
         self._gate: ModeGate[FaceReading] = ModeGate(running_mode, self._read, on_result)
@@ -114,6 +115,48 @@ class FaceAnalyzer:
         """
         with self._gate.clip():
             return self._analyze(clip, span_ms, StageRunner(FACE_PLAN, on_progress))
+
+    # --- the steps of `analyze` one by one, for pipelines that keep what is between them -------
+    def find(
+        self,
+        clip: Clip,
+        *,
+        span_ms: tuple[float, float] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> FoundFaces:
+        """Search a clip for faces (VIDEO): the first step of `analyze`.
+
+        Raises what `analyze` raises until FACE_DETECTION.
+        """
+        with self._gate.clip():
+            return self._find(clip, span_ms, StageRunner(FACE_PLAN, on_progress))
+
+    def choose(self, found: FoundFaces) -> tuple[Seen, Image]:
+        """The face that stands for the clip and its whole frame.
+
+        Raises `FaceTooSmall` and `LowQualityFace`.
+        """
+        self._check_quality(found)
+        if found.best is None or found.frame is None:
+            raise FaceTooSmall(
+                "no face of sufficient size", min_area_share=self._policy.min_area_share
+            )
+        return found.best, found.frame
+
+    def read(self, found: FoundFaces) -> ClipReading:
+        """Classify the faces kept, weighted by detection confidence.
+
+        Raises `EmotionInferenceFailed`.
+        """
+        values, mean_confidence = self._combine(found)
+        return ClipReading(Probabilities.of(values), mean_confidence < self._policy.low_confidence)
+
+    def rate_of(self, found: FoundFaces) -> float:
+        """Frames a second that were looked at."""
+        if found.sampled < 2:
+            return self._policy.fps
+        rate = 1000.0 * (found.sampled - 1) / (found.last_ms - found.first_ms)
+        return round(rate, 2) if found.by_key_frames else round(min(rate, self._policy.fps), 2)
 
     def close(self) -> None:
         """Refuse further calls; the bundles stay open."""
@@ -158,8 +201,47 @@ class FaceAnalyzer:
     def _analyze(
         self, clip: Clip, span_ms: tuple[float, float] | None, run: StageRunner
     ) -> FaceAnalysis:
-        policy = self._policy
-        limits = MediaLimits(max_duration_ms=policy.max_duration_ms)
+        found = self._find(clip, span_ms, run)
+        with run.stage("FRAME_SELECTION"), run.timed("post"):
+            chosen, shown = self.choose(found)
+        with run.stage("EMOTION_INFERENCE"), run.timed("inference"):
+            read = self.read(found)
+        with run.stage("NARRATION_GENERATOR"), run.timed("post"):
+            words = narrate(read.probabilities, self._references)
+        with run.stage("RESULT_PARSING"), run.timed("post"):
+            predicted, confidence = read.probabilities.ranked()[0]
+        with run.stage("FINALIZING"):
+            result = FaceResult(
+                predicted_emotion=predicted,
+                confidence=confidence,
+                probabilities=read.probabilities,
+                narration=words.narration,
+                summary=words.summary,
+                notice=self._references.low_confidence_notice if read.uncertain else None,
+                representative=RepresentativeFace(
+                    frame_id=chosen.frame_id,
+                    timestamp_ms=chosen.timestamp_ms,
+                    frame_score=round(chosen.score.total, 4),
+                    parts=chosen.score.parts(),
+                    face=chosen.face,
+                ),
+                frames_sampled=found.sampled,
+                frames_with_face=found.with_face,
+                crops_used=len(found.seen),
+                mean_face_confidence=round(found.mean_confidence, 4),
+                fps_used=self.rate_of(found),
+                sampled_by="key_frames" if found.by_key_frames else "fps",
+                video_duration_ms=found.duration_ms,
+                times=run.times(),
+                model_version=self.model_version,
+                fallbacks=self._fallbacks,
+            )
+        return FaceAnalysis(result, shown, crop_of(chosen))
+
+    def _find(
+        self, clip: Clip, span_ms: tuple[float, float] | None, run: StageRunner
+    ) -> FoundFaces:
+        limits = MediaLimits(max_duration_ms=self._policy.max_duration_ms)
         with run.stage("VALIDATING"), run.timed("decode"):
             source = self._open(clip, limits, span_ms)
         with source:
@@ -167,48 +249,10 @@ class FaceAnalyzer:
                 frames = iter(source)
             with run.stage("FACE_DETECTION"):
                 best = self._detect_all(frames, source, run)
-                self._check_detected(best)
+                found = best.found(source.info.duration_ms, _by_key_frames(source))
+                self._check_detected(found)
             run.spent("decode", 1000 * source.decode_s)
-            info, by_key = source.info, _by_key_frames(source)
-        with run.stage("FRAME_SELECTION"), run.timed("post"):
-            self._check_quality(best)
-            chosen, shown = best.representative()
-        with run.stage("EMOTION_INFERENCE"), run.timed("inference"):
-            values, mean_confidence = self._combine(best)
-        with run.stage("NARRATION_GENERATOR"), run.timed("post"):
-            probabilities = Probabilities.of(values)
-            words = narrate(probabilities, self._references)
-        with run.stage("RESULT_PARSING"), run.timed("post"):
-            predicted, confidence = probabilities.ranked()[0]
-            uncertain = mean_confidence < policy.low_confidence
-            duration_ms = info.duration_ms or best.last_ms - best.first_ms
-        with run.stage("FINALIZING"):
-            result = FaceResult(
-                predicted_emotion=predicted,
-                confidence=confidence,
-                probabilities=probabilities,
-                narration=words.narration,
-                summary=words.summary,
-                notice=self._references.low_confidence_notice if uncertain else None,
-                representative=RepresentativeFace(
-                    frame_id=f"frame_{chosen.index:03d}",
-                    timestamp_ms=chosen.timestamp_ms,
-                    frame_score=round(chosen.score.total, 4),
-                    parts=chosen.score.parts(),
-                    face=chosen.face,
-                ),
-                frames_sampled=best.sampled,
-                frames_with_face=best.with_face,
-                crops_used=len(best.seen),
-                mean_face_confidence=round(best.mean_confidence(), 4),
-                fps_used=_rate(best, policy, by_key),
-                sampled_by="key_frames" if by_key else "fps",
-                video_duration_ms=duration_ms,
-                times=run.times(),
-                model_version=self._version,
-                fallbacks=self._fallbacks,
-            )
-        return FaceAnalysis(result, shown, best.crop_of(chosen))
+        return found
 
     def _open(
         self, clip: Clip, limits: MediaLimits, span_ms: tuple[float, float] | None
@@ -217,13 +261,13 @@ class FaceAnalyzer:
         if isinstance(clip, (str, Path, bytes)):
             video = VideoFile(
                 clip, limits=limits, max_side_px=policy.max_side_px, span_ms=span_ms,
-                key_frames=policy.max_key_frames,
+                key_frames=policy.max_key_frames, threads=policy.decode_threads,
             )  # fmt: skip
             if video.selected >= policy.min_key_frames:
                 return video
         return open_clip(
             clip, limits=limits, max_side_px=policy.max_side_px, max_fps=policy.fps,
-            span_ms=span_ms,
+            span_ms=span_ms, threads=policy.decode_threads,
         )  # fmt: skip
 
     def _detect_all(
@@ -249,7 +293,7 @@ class FaceAnalyzer:
                 best.add(frame, _best_face(frame.image, detections))
         return True
 
-    def _check_detected(self, best: BestFaces) -> None:
+    def _check_detected(self, best: FoundFaces) -> None:
         share = best.with_face / best.sampled
         if share < self._policy.detected_share:
             raise FaceNotDetected(
@@ -258,15 +302,15 @@ class FaceAnalyzer:
                 frames_sampled=best.sampled, frames_with_face=best.with_face,
             )  # fmt: skip
 
-    def _check_quality(self, best: BestFaces) -> None:
-        share = best.median_area_share()
+    def _check_quality(self, found: FoundFaces) -> None:
+        share = found.median_area_share
         if share < self._policy.min_area_share:
             raise FaceTooSmall(
                 f"the face covers {share:.1%} of the picture, "
                 f"{self._policy.min_area_share:.0%} are needed: come closer",
                 area_share=round(share, 4), min_area_share=self._policy.min_area_share,
             )  # fmt: skip
-        confidence = best.mean_confidence()
+        confidence = found.mean_confidence
         if confidence < self._policy.min_face_confidence:
             raise LowQualityFace(
                 f"the face is found with a confidence of {confidence:.2f} on average, "
@@ -274,10 +318,10 @@ class FaceAnalyzer:
                 mean_confidence=round(confidence, 4),
             )
 
-    def _combine(self, best: BestFaces) -> tuple[NDArray[np.float64], float]:
+    def _combine(self, found: FoundFaces) -> tuple[NDArray[np.float64], float]:
         """Mean probabilities weighted by detection confidence; mean of the single confidences."""
-        each = [self._classify(seen.patch, seen.patch_box[None]) for seen in best.seen]
-        weights = np.array([seen.face.confidence for seen in best.seen])
+        each = [self._classify(seen.patch, seen.patch_box[None]) for seen in found.seen]
+        weights = np.array([seen.face.confidence for seen in found.seen])
         values = np.average(np.stack(each), axis=0, weights=weights)
         return values, float(np.mean([one.max() for one in each]))
 
@@ -310,11 +354,3 @@ def _class_order(classes: Sequence[str]) -> list[int]:
 
 def _by_key_frames(source: FrameSource) -> bool:
     return isinstance(source, VideoFile) and source.by_key_frames
-
-
-def _rate(best: BestFaces, policy: FacePolicy, by_key: bool) -> float:
-    """Frames a second that were looked at."""
-    if best.sampled < 2:
-        return policy.fps
-    rate = 1000.0 * (best.sampled - 1) / (best.last_ms - best.first_ms)
-    return round(rate, 2) if by_key else round(min(rate, policy.fps), 2)

@@ -25,3 +25,4 @@ class FacePolicy(msgspec.Struct, frozen=True):
     min_area_share: float = 0.05
     min_face_confidence: float = 0.5
     low_confidence: float = 0.4
+    decode_threads: int = 2

@@ -60,6 +60,13 @@ class FaceReading(msgspec.Struct, frozen=True):
     probabilities: Probabilities | None
 
 
+class ClipReading(msgspec.Struct, frozen=True):
+    """Probabilities over a clip; `uncertain`: the single faces were hard to read."""
+
+    probabilities: Probabilities
+    uncertain: bool
+
+
 class RepresentativeFace(msgspec.Struct, frozen=True):
     """The frame that shows the face best; `parts` are the five scores behind `frame_score`."""
 

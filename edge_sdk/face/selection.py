@@ -28,6 +28,32 @@ class Seen:
     patch: Image
     patch_box: NDArray[np.float64]
 
+    @property
+    def frame_id(self) -> str:
+        """The frame's name in the product's JSON: its number among the frames looked at."""
+        return f"frame_{self.index:03d}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFaces:
+    """All that later steps need of a clip that was searched for faces; the clip can go.
+
+    Means and medians are over the frames with a face (0 where there is none). `best` and its
+    whole `frame` are None when no face was large enough; `seen` are the faces kept.
+    """
+
+    sampled: int
+    with_face: int
+    first_ms: float
+    last_ms: float
+    mean_confidence: float
+    median_area_share: float
+    seen: tuple[Seen, ...]
+    best: Seen | None
+    frame: Image | None
+    duration_ms: float
+    by_key_frames: bool
+
 
 class BestFaces:
     """Collects the faces of a clip frame by frame; keeps patches, and one whole frame."""
@@ -69,23 +95,26 @@ class BestFaces:
         if len(self.seen) > self._keep:
             self.seen.remove(min(self.seen, key=lambda one: one.score.total))
 
-    def mean_confidence(self) -> float:
-        """Mean detection confidence over the frames with a face."""
-        return float(np.mean(self._confidences))
+    def found(self, duration_ms: float, by_key_frames: bool) -> FoundFaces:
+        """What was collected, with the clip's length (0: unknown) and how it was sampled."""
+        return FoundFaces(
+            sampled=self.sampled,
+            with_face=self.with_face,
+            first_ms=self.first_ms,
+            last_ms=self.last_ms,
+            mean_confidence=float(np.mean(self._confidences)) if self._confidences else 0.0,
+            median_area_share=float(np.median(self._areas)) if self._areas else 0.0,
+            seen=tuple(self.seen),
+            best=self._best,
+            frame=self._frame,
+            duration_ms=duration_ms or self.last_ms - self.first_ms,
+            by_key_frames=by_key_frames,
+        )
 
-    def median_area_share(self) -> float:
-        """Median share of the frame that the face covers, over the frames with one."""
-        return float(np.median(self._areas))
 
-    def representative(self) -> tuple[Seen, Image]:
-        """The best face and the whole frame that shows it."""
-        if self._best is None or self._frame is None:
-            raise LookupError("no face of sufficient size was added")
-        return self._best, self._frame
-
-    def crop_of(self, seen: Seen) -> Image:
-        """The face with a small margin, as an owner would cut it out."""
-        return _cut(seen.patch, seen.patch_box, CROP_MARGIN)[0]
+def crop_of(seen: Seen) -> Image:
+    """The face with a small margin, as an owner would cut it out."""
+    return _cut(seen.patch, seen.patch_box, CROP_MARGIN)[0]
 
 
 def _patch(image: Image, box: NDArray[np.floating]) -> tuple[Image, NDArray[np.float64]]:

@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +17,24 @@ from numpy.typing import NDArray
 
 from edge_sdk.analyzers.models import AnalyzerBundle, fallbacks_of, version_of
 from edge_sdk.analyzers.modes import LiveResult, ModeGate, RunningMode
-from edge_sdk.analyzers.stages import GAIT_PLAN, Progress, StageRunner, StageTimes
+from edge_sdk.analyzers.stages import GAIT_PLAN, Progress, StageRunner
 from edge_sdk.bundle.manifest import YoloPoseOutput
 from edge_sdk.errors import (
-    AnalysisError,
-    DogNotTracked,
     InsufficientFrames,
     InvalidFileType,
     UnsupportedMedia,
 )
 from edge_sdk.gait.plan import GaitPlan, choose, fixed_plan, measure
-from edge_sdk.gait.posing import PoseRecorder, PoseTrack
-from edge_sdk.gait.report import Artifacts, GaitReport, Processing
-from edge_sdk.gait.results import GaitAnalysis, GaitPolicy, PoseReading
+from edge_sdk.gait.posing import (
+    DogTrack,
+    DogTracker,
+    PoseRecorder,
+    PoseTrack,
+    estimate_poses,
+    follow_dog,
+)
+from edge_sdk.gait.report import Artifacts, GaitReport
+from edge_sdk.gait.results import GaitAnalysis, GaitPolicy, PoseReading, check_followed, filled
 from edge_sdk.gait.scoring import score
 from edge_sdk.gait.tracking import DogFollower, dog_classes
 from edge_sdk.media.frames import Clip, Frame, FrameSource, Image, MediaLimits
@@ -128,6 +132,43 @@ class GaitAnalyzer:
             except UnsupportedMedia as error:
                 raise _as_file_type(error) from error
 
+    # --- the steps of `analyze` one by one, for pipelines that keep what is between them -------
+    def follow(self, clip: Clip, *, on_frame: Callable[[int], None] | None = None) -> DogTrack:
+        """Follow the dog through a clip (VIDEO), without its poses.
+
+        `on_frame` is told how many frames were taken. Raises what `analyze` raises until
+        DOG_TRACKING.
+        """
+        with self._gate.clip():
+            tracker = DogTracker(
+                self._detector, self._policy.detect_every, policy=self._policy.track,
+                class_ids=self._class_ids,
+            )  # fmt: skip
+            try:
+                with self._open(clip, None, self._policy.max_fps) as source:
+                    track = follow_dog(source, tracker, on_frame or _not_told)
+            except UnsupportedMedia as error:
+                raise _as_file_type(error) from error
+            check_followed(track.timestamps_ms, track.summary, self._policy)
+            return track
+
+    def poses(
+        self, clip: Clip, track: DogTrack, *, on_frame: Callable[[int], None] | None = None
+    ) -> PoseTrack:
+        """Estimate the poses of a dog that `follow` found in the same clip (VIDEO)."""
+        with (
+            self._gate.clip(),
+            self._open(clip, None, self._policy.max_fps) as source,
+        ):
+            return estimate_poses(source, track, self._pose, on_frame or _not_told)
+
+    def judge(
+        self, track: PoseTrack, *, analysis_id: str = "", spent_ms: float = 0.0
+    ) -> GaitReport:
+        """Score poses; `spent_ms` is the time that went before."""
+        report = score(track.keypoints, track.timestamps_ms)
+        return filled(report, track, spent_ms, self._scored_by(report), analysis_id)
+
     def close(self) -> None:
         """Refuse further calls; the bundle stays open."""
         self._gate.close()
@@ -183,10 +224,10 @@ class GaitAnalyzer:
         with source:
             track = self._follow(source, plan, run)
         run.spent("decode", 1000 * source.decode_s)
-        self._check(track)
+        check_followed(track.timestamps_ms, track.summary, policy)
         with run.stage("METRIC_SCORING"), run.timed("post"):
             report = score(track.keypoints, track.timestamps_ms)
-        report = self._filled(report, track, run.times(), analysis_id)
+        report = filled(report, track, run.times().total_ms, self._scored_by(report), analysis_id)
         info = source.info
         analysis = GaitAnalysis(
             report, track, plan, run.times(), (info.width, info.height), self._fallbacks
@@ -202,6 +243,7 @@ class GaitAnalyzer:
         return open_clip(
             clip, limits=MediaLimits(max_duration_ms=policy.max_duration_ms),
             max_side_px=policy.max_side_px, max_fps=max_fps, span_ms=span_ms,
+            threads=policy.decode_threads,
         )  # fmt: skip
 
     def _plan(
@@ -247,64 +289,12 @@ class GaitAnalyzer:
             _take(frames, recorder, run, lambda: True, expected)
             return recorder.finish()
 
-    def _check(self, track: PoseTrack) -> None:
-        policy, summary = self._policy, track.summary
-        refused: AnalysisError | None = None
-        if len(track.timestamps_ms) < policy.min_frames:
-            refused = InsufficientFrames(
-                f"{len(track.timestamps_ms)} frames, {policy.min_frames} are needed: film the "
-                "walk for 5 to 10 seconds",
-                min_frames=policy.min_frames, frames=len(track.timestamps_ms),
-            )  # fmt: skip
-            refused.stage, refused.percent = "SAMPLING_FRAMES", GAIT_PLAN["SAMPLING_FRAMES"].end
-        elif (
-            summary.found_share < policy.tracked_share
-            or summary.longest_gap_ms > policy.longest_gap_ms
-        ):
-            refused = DogNotTracked(
-                f"the dog was found in {summary.found_share:.0%} of the frames looked at and lost "
-                f"for up to {min(summary.longest_gap_ms, 99e3) / 1000:.1f} s: film one dog from "
-                "the side, whole and in light",
-                reason="lost", found_share=round(summary.found_share, 3),
-            )  # fmt: skip
-        elif summary.crossing_ms > policy.crossing_ms:
-            refused = DogNotTracked(
-                "another dog crossed or stood so near that the two cannot be told apart: film "
-                "one dog alone",
-                reason="two_dogs",
-                crossing_ms=round(summary.crossing_ms),
-            )
-        if refused is not None:
-            if refused.stage is None:
-                stage = GAIT_PLAN["DOG_TRACKING"]
-                refused.stage, refused.percent = "DOG_TRACKING", stage.end
-            raise refused
-
-    def _filled(
-        self,
-        report: GaitReport,
-        track: PoseTrack,
-        times: StageTimes,
-        analysis_id: str,
-    ) -> GaitReport:
-        stamps = track.timestamps_ms
-        step_ms = float(np.median(np.diff(stamps)))
-        duration_ms = float(stamps[-1] - stamps[0]) + step_ms
-        return msgspec.structs.replace(
-            report,
-            processing=Processing(
-                analysis_time_ms=round(times.total_ms),
-                video_duration_sec=round(duration_ms / 1000, 3),
-                frames_sampled=len(stamps),
-                fps_used=round(1000.0 / step_ms, 2),
-            ),
-            analysis_id=analysis_id,
-            analyze_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            model_version=self._scored_by(report),
-        )
-
     def _scored_by(self, report: GaitReport) -> str:
         return f"{self._version}:{report.model_version}"
+
+
+def _not_told(frames: int) -> None:
+    """What progress goes to when nobody asked for it."""
 
 
 def _take(

@@ -43,6 +43,7 @@ class MissionPolicy(msgspec.Struct, frozen=True):
     tracked_share: float = 0.3
     timeout_ms: float | None = 15_000.0
     live_window_ms: float = 6_000.0
+    decode_threads: int = 2
     track: TrackPolicy = TrackPolicy()
 
 
@@ -197,6 +198,7 @@ class MissionChecker:
             source = open_clip(
                 clip, limits=MediaLimits(max_duration_ms=policy.max_duration_ms),
                 max_side_px=policy.max_side_px, max_fps=policy.max_fps, span_ms=span_ms,
+                threads=policy.decode_threads,
             )  # fmt: skip
         recorder = PoseRecorder(
             self._detector, self._pose, policy.detect_every, policy=policy.track,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class OnnxSession:
 
 def open_session(path: Path, stage: Stage, variant: Variant, threads: int) -> Session:
     """Open an .onnx file; see `RuntimeModule.open_session`."""
+    # Its official builds report to their maker as soon as they are imported, unless this is set.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         onnxruntime: Any = import_module("onnxruntime")
     except ImportError as error:

@@ -13,7 +13,10 @@ import msgspec
 from msgspec import Meta
 
 _NO_NUL: Final = r"^[^\x00]*$"
-JobId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$", max_length=128)]
+# It names folders and object keys: no job is called ".." or "-rf".
+JobId: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$", max_length=128)
+]
 ShortText: TypeAlias = Annotated[str, Meta(max_length=256, pattern=_NO_NUL)]
 LongText: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Url: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=_NO_NUL)]

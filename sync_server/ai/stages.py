@@ -41,6 +41,11 @@ class StageFailed(Exception):
         self.details: Json = dict(details or {})
         self.percent = percent
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their args alone; these cross from worker processes.
+        fields = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return _again, (type(self), fields)
+
 
 class StageUnavailable(StageFailed):
     """The system is at fault (a service, the network, a timeout): tried again twice after 2 s.
@@ -70,6 +75,10 @@ class StageUnavailable(StageFailed):
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.again = again
+
+
+def _again(kind: type[StageFailed], fields: Json) -> StageFailed:
+    return kind(**fields)
 
 
 class CpuPool(Protocol):

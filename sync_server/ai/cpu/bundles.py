@@ -1,0 +1,48 @@
+"""The model bundles of this process: one of each task, loaded once, one thread each."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from edge_sdk.bundle.contents import read_folder
+from edge_sdk.bundle.loader import ModelBundle
+from edge_sdk.bundle.manifest import MANIFEST_NAME, Manifest, Task
+from edge_sdk.errors import BundleNotFound
+
+SHIPPED: Final = Path(__file__).resolve().parents[3] / "assets" / "models"
+THREADS: Final = 1
+
+
+def bundle_for(task: Task, models_dir: str = "") -> ModelBundle:
+    """The open bundle for a task of `models_dir`, else of DAENGDONG_MODELS_DIR, else the shipped.
+
+    Raises what `ModelBundle.load` raises, `BundleNotFound` where the folder has none.
+    """
+    return _loaded(task, _folder(models_dir))
+
+
+def manifest_for(task: Task, models_dir: str = "") -> Manifest:
+    """What is known of that bundle, without opening it; errors as `bundle_for`."""
+    return read_folder(_path(task, _folder(models_dir)))
+
+
+@lru_cache(maxsize=16)
+def _loaded(task: Task, folder: str) -> ModelBundle:
+    return ModelBundle.load(_path(task, folder), threads=THREADS)
+
+
+def _folder(models_dir: str) -> str:
+    named = models_dir or os.environ.get("DAENGDONG_MODELS_DIR", "")
+    return str(Path(named).resolve()) if named else str(SHIPPED)
+
+
+def _path(task: Task, folder: str) -> Path:
+    # Those for research only must be named one by one; a server serves.
+    for manifest in sorted(Path(folder).glob(f"*/{MANIFEST_NAME}")):
+        found = read_folder(manifest.parent)
+        if found.task == task and not found.licence.research_only:
+            return manifest.parent
+    raise BundleNotFound(f"{folder}: no bundle for {task}; set DAENGDONG_MODELS_DIR")

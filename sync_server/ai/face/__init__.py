@@ -1,0 +1,1 @@
+"""Reading a dog's face: detection, emotion, narration."""

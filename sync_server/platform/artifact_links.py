@@ -1,0 +1,37 @@
+"""Pictures and videos that an analysis made: their keys in the object store, and signed addresses.
+
+The AI role makes them and names them in results; the backend serves `/api/artifacts/...` and
+signs anew for the owner.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sync_server.platform.tokens import TokenSigner
+
+ARTIFACT_LINK_MS: Final = 7 * 24 * 3600 * 1000
+ARTIFACT_PATH: Final = "/api/artifacts/"
+_PREFIX: Final = "artifacts/"
+_JOB: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def artifact_key(job_id: str, name: str) -> str:
+    """The object key of a job's artifact; the same job gives the same key again.
+
+    Raises ValueError for a job id or a name (`overlay.mp4`) of another form.
+    """
+    if not _JOB.fullmatch(job_id) or not _NAME.fullmatch(name):
+        raise ValueError(f"{job_id!r} and {name!r} make no key of an artifact")
+    return f"{_PREFIX}{job_id}/{name}"
+
+
+def artifact_url(signer: TokenSigner, public_url: str, key: str, now_ms: int) -> str:
+    """Sign an address of an artifact for seven days; `key` as `artifact_key` makes it."""
+    expires_ms = now_ms + ARTIFACT_LINK_MS
+    signed = key.removeprefix(_PREFIX)
+    signature = signer.sign("artifact", signed, expires_ms)
+    base = public_url.rstrip("/")
+    return f"{base}{ARTIFACT_PATH}{signed}?expires={expires_ms}&signature={signature}"
