@@ -25,6 +25,7 @@ def _register() -> None:
         from daengdong import (
             analyze_commands,
             demo_command,
+            job_commands,
             model_commands,
             phone_commands,
             server_commands,
@@ -34,6 +35,8 @@ def _register() -> None:
         sys.exit(f"{error.name} is not installed: pip install 'daengdong[server]'")
     app.command("demo")(demo_command.demo)
     app.command("serve")(server_commands.serve)
+    app.command("worker")(job_commands.worker)
+    app.add_typer(job_commands.jobs, name="jobs")
     app.add_typer(phone_commands.walk, name="walk")
     app.command("sync")(phone_commands.sync)
     app.command("territory")(phone_commands.territory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,10 @@ from litestar.openapi.spec import Components
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from sync_server.ai.http_role import HttpAiRole
+from sync_server.ai.local_role import LocalRole
+from sync_server.ai.routes import AI_DEPENDENCIES
+from sync_server.ai.routes import ROUTES as AI_ROUTES
 from sync_server.platform import metrics
 from sync_server.platform.clock import Clock, system_clock
 from sync_server.platform.context import (
@@ -33,7 +38,7 @@ from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.openapi import SECURITY_SCHEMES, ArrayStructs, DocumentConfig
 from sync_server.platform.pokes import Pokes
 from sync_server.platform.request_checks import StrictRequest, check_request
-from sync_server.platform.settings import Settings, load_settings
+from sync_server.platform.settings import Settings, SettingsInvalid, load_settings
 from sync_server.platform.tokens import TokenSigner
 
 log = structlog.get_logger(__name__)
@@ -89,14 +94,22 @@ def time_requests(app: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Platform]:
-    """Open and migrate the database and put the shared parts together; close them at the end."""
-    from sync_server.domains import STARTERS, SWEEPERS
+async def open_platform(
+    settings: Settings, clock: Clock = system_clock, serving: bool = False
+) -> AsyncIterator[Platform]:
+    """Open and migrate the database and put the shared parts together; close them at the end.
+
+    Only a process that is `serving` has an AI role: a command beside a server must not run jobs.
+    """
+    from sync_server.domains import EVENT_SINK, STARTERS, SWEEPERS
 
     database = Database(settings.database)
+    ai: LocalRole | HttpAiRole | None = None
     try:
         await database.open()
         await migrate(database)
+        if serving:
+            ai = LocalRole(settings, clock) if settings.role == "all" else HttpAiRole(settings)
         platform = Platform(
             settings=settings,
             database=database,
@@ -104,25 +117,41 @@ async def open_platform(settings: Settings, clock: Clock = system_clock) -> Asyn
             signer=TokenSigner(settings.secret_key, settings.access_token_s, clock),
             objects=ObjectStore(settings.object_store),
             pokes=Pokes(),
+            ai=ai,
             sweepers=list(SWEEPERS),
         )
         for start in STARTERS:
             await start(platform)
+        if isinstance(ai, LocalRole):
+            if EVENT_SINK is not None:
+                ai.sink = partial(EVENT_SINK, platform)
+            await ai.start()
         yield platform
     finally:
+        if ai is not None:
+            await ai.close()
         await database.close()
 
 
 def create_app(settings: Settings | None = None, clock: Clock = system_clock) -> Litestar:
-    """Put the server together; its lifespan opens, migrates and closes the database."""
+    """Put the server together; its lifespan opens, migrates and closes the database.
+
+    Role `ai` is another application (`ai_app.py`); role `worker` serves nobody.
+    """
     from sync_server.domains import ROUTES
 
     chosen = settings or load_settings()
     configure_logs(chosen.log_level)
+    if chosen.role == "ai":
+        from sync_server.ai_app import create_ai_app
+
+        return create_ai_app(chosen, clock)
+    if chosen.role == "worker":
+        raise SettingsInvalid("role worker serves nobody: run `daengdong worker`")
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_platform(chosen, clock) as platform:
+        async with open_platform(chosen, clock, serving=True) as platform:
             app.state.platform = platform
             sweeping = asyncio.create_task(_sweep(platform))
             try:
@@ -140,13 +169,20 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
         components=Components(security_schemes=SECURITY_SCHEMES),
     )
     app = Litestar(
-        route_handlers=[healthz, readyz, prometheus, *ROUTES],
+        route_handlers=[
+            healthz,
+            readyz,
+            prometheus,
+            *ROUTES,
+            *(AI_ROUTES if chosen.role == "all" else ()),
+        ],
         lifespan=[lifespan],
         state=State(),
         dependencies={
             "platform": Provide(provide_platform, sync_to_thread=False),
             "user": Provide(provide_user),
             "token_user": Provide(provide_token_user, sync_to_thread=False),
+            **AI_DEPENDENCIES,
         },
         exception_handlers={Exception: handle},
         middleware=[time_requests],

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from litestar.types import ControllerRouterHandler
 
 from edge_sdk.sync.facts import DiarySet, SettingsSet
+from sync_server.ai.contract import Event
 from sync_server.auth import routes as auth_routes
 from sync_server.auth import service as auth
 from sync_server.diary import routes as diary_routes
@@ -66,6 +67,9 @@ ROUTES: list[ControllerRouterHandler] = [
     *media_routes.ROUTES,
     *privacy_routes.ROUTES,
 ]
+
+EVENT_SINK: Callable[[Platform, str, Event], Awaitable[None]] | None = None
+"""Takes the events of AI jobs inside the process: (platform, job id, event)."""
 
 STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
 

@@ -296,13 +296,18 @@ class Database:
         else:
             raise ValueError(f"DATABASE_URL must start with sqlite:/// or postgresql://: {url!r}")
 
-    async def open(self) -> None:
-        """Open the pool (PostgreSQL) and make Piccolo's tables use this database."""
+    async def open(self, bind: bool = True, pool: tuple[int, int] = POSTGRES_POOL) -> None:
+        """Open the pool (PostgreSQL) and make Piccolo's tables use this database.
+
+        `bind=False` leaves the tables alone: for a store beside the application's database, which
+        is read and written by `Tx` only.
+        """
         from sync_server.platform import piccolo_conf
 
-        piccolo_conf.bind(self.engine)
+        if bind:
+            piccolo_conf.bind(self.engine)
         if isinstance(self.engine, PostgresEngine):
-            low, high = POSTGRES_POOL
+            low, high = pool
             try:
                 await self.engine.start_connection_pool(
                     min_size=low, max_size=high, command_timeout=30

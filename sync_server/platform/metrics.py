@@ -20,6 +20,20 @@ FACTS = Counter("daengdong_sync_facts_total", "Facts handled", ("type", "status"
 SYNC_FAULTS = Counter("daengdong_sync_faults_total", "Pushes and pulls refused", ("code",))
 WALKS = Counter("daengdong_walks_judged_total", "Walks judged", ("counted",))
 CELLS = Counter("daengdong_captures_total", "Capture events written", ())
+JOB_STAGES = Histogram(
+    "daengdong_job_stage_seconds",
+    "Time of one attempt of a stage of an AI job",
+    ("job_type", "stage", "outcome"),
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120),
+)
+JOBS = Counter("daengdong_jobs_total", "AI jobs ended", ("job_type", "status", "code"))
+JOBS_REFUSED = Counter("daengdong_jobs_refused_total", "AI jobs not taken", ("code",))
+JOBS_WAITING = Gauge("daengdong_jobs_waiting", "AI jobs that wait for a worker")
+JOBS_WAITING_AGE = Gauge("daengdong_jobs_waiting_age_seconds", "Age of the oldest waiting AI job")
+JOB_DELIVERIES = Counter(
+    "daengdong_job_deliveries_total", "Events of AI jobs delivered, or not", ("way", "outcome")
+)
+JOB_CRASHES = Counter("daengdong_job_takeovers_total", "Executors whose jobs were taken over")
 STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
 registry = REGISTRY
 
