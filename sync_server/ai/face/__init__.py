@@ -1,0 +1,1 @@
+"""Faces: what is said of a dog's expression."""
