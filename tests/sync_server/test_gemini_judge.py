@@ -235,6 +235,13 @@ async def test_a_wrong_key_is_a_matter_of_settings(gemini: Gemini, tmp_path: Pat
     assert caught.value.reason == "EXTERNAL_API_NOT_CONFIGURED"
 
 
+async def test_a_redirect_is_not_followed(gemini: Gemini, tmp_path: Path) -> None:
+    gemini.always = "redirect"
+    with pytest.raises(StageUnavailable):
+        await judged(gemini, tmp_path)
+    assert {call.path for call in gemini.calls} == {gemini.paid_calls()[0].path}
+
+
 async def test_a_missing_file_is_no_verdict(gemini: Gemini, tmp_path: Path) -> None:
     async with judging(gemini, tmp_path) as judge:
         with pytest.raises(StageUnavailable) as caught:

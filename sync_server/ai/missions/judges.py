@@ -103,6 +103,7 @@ class EmbeddedJudge:
     cpu: CpuPool
     model: str = "daengdong"
     name: str = "embedded"
+    function: str = CPU_FUNCTION
 
     @property
     def version(self) -> str:
@@ -114,7 +115,7 @@ class EmbeddedJudge:
         """See `MissionJudge`; TimeoutError and WorkerDied of the pool pass through."""
         mission = criteria.reference.mission_type
         made: dict[str, Any] = await self.cpu.call(
-            CPU_FUNCTION, str(video), mission.value, timeout_s=deadline_s
+            self.function, str(video), mission.value, timeout_s=deadline_s
         )
         try:
             reply = msgspec.convert(made, JudgeReply)

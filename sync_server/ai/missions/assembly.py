@@ -1,0 +1,20 @@
+"""The judge that the settings ask for."""
+
+from __future__ import annotations
+
+from sync_server.ai.missions.judges import EmbeddedJudge, MissionJudge, PrecheckedJudge, RemoteJudge
+from sync_server.ai.stages import CpuPool
+from sync_server.platform.llm.desks import Desks
+from sync_server.platform.settings import Settings
+
+
+def mission_judge(settings: Settings, cpu: CpuPool, desks: Desks) -> MissionJudge:
+    """Put the judge together; raises SettingsInvalid for a remote one without its key."""
+    embedded = EmbeddedJudge(cpu)
+    if settings.judge == "embedded":
+        return embedded
+    desk = desks.gemini() if settings.judge == "gemini" else desks.twelvelabs()
+    remote = RemoteJudge(settings.judge, desk)
+    if settings.judge_precheck == "off":
+        return remote
+    return PrecheckedJudge(embedded, remote, settings.judge_precheck)
