@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from sync_server.ai import registry
 from sync_server.ai.contract import Accepted, Area, JobRequest
 from sync_server.ai.cpu_pool import ProcessPool
 from sync_server.ai.dispatcher import Dispatcher
@@ -33,31 +30,15 @@ from sync_server.ai.worker import LEASE_MS, Worker, end_process
 from sync_server.platform.database import Database, DatabaseError
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.settings import Settings
+from sync_server.platform.tokens import TokenSigner
 from sync_server.platform.webhooks import parse_secrets
+
+if TYPE_CHECKING:
+    from sync_server.ai.services import AiServices
 
 log = structlog.get_logger(__name__)
 DRAIN_S: Final = {"all": 3.0, "worker": 30.0}
 RESTART_S: Final = 1.0
-
-
-@dataclass(frozen=True)
-class PlainServices:
-    """`Services` of `stages.py`."""
-
-    cpu: ProcessPool
-    objects: Any
-    settings: Settings
-    clock: Callable[[], int]
-
-
-def make_services(
-    settings: Settings, cpu: ProcessPool, objects: Any, clock: Callable[[], int]
-) -> Any:
-    """Put together what pipelines use."""
-    if importlib.util.find_spec("sync_server.ai.services") is None:
-        return PlainServices(cpu, objects, settings, clock)
-    services = importlib.import_module("sync_server.ai.services")
-    return services.make_services(settings, cpu, objects, clock)
 
 
 class _LazyEngine:
@@ -137,6 +118,7 @@ class LocalRole:
         self._pool: ProcessPool | None = None
         self._orchestrator: Orchestrator | None = None
         self._worker: Worker | None = None
+        self._services: AiServices | None = None
         self._pipelines: Mapping[str, Pipeline] = {}
         self._closed = False
 
@@ -168,6 +150,8 @@ class LocalRole:
             await self._worker.stop(DRAIN_S.get(self.settings.role, 0.0))
         if self._orchestrator is not None:
             await self._orchestrator.stop()
+        if self._services is not None:
+            await self._services.close()
         if self._pool is not None:
             await self._pool.close()
         await self._engine.close()
@@ -239,6 +223,9 @@ class LocalRole:
             if self._closed:
                 raise RoleUnavailable("the server stops")
             if self._store is None:
+                registry: Any = await asyncio.to_thread(
+                    importlib.import_module, "sync_server.ai.registry"
+                )
                 store = AiStore(Database(self.settings.ai_database), self.clock)
                 try:
                     self._pipelines = await asyncio.to_thread(registry.pipelines, self.settings)
@@ -284,8 +271,18 @@ class LocalRole:
         await self._engine.opened()
         if self._pool is None:
             self._pool = ProcessPool(self.processes, nice=5)
-        objects = ObjectStore(self.settings.object_store)
-        services = make_services(self.settings, self._pool, objects, self.clock)
+        settings = self.settings
+        if self._services is None:
+            # Imported when first used, like the engine: they bring the whole of the SDK.
+            rooms: Any = await asyncio.to_thread(importlib.import_module, "sync_server.ai.services")
+            self._services = rooms.build_services(
+                settings,
+                cpu=self._pool,
+                store=store.database,
+                objects=ObjectStore(settings.object_store),
+                signer=TokenSigner(settings.secret_key, settings.access_token_s, self.clock),
+                clock=self.clock,
+            )
         module = importlib.import_module("sync_server.ai.dbos_engine")
         slots = self.settings.worker_jobs or 2 * self.processes
         worker = Worker(
@@ -293,7 +290,7 @@ class LocalRole:
             lambda executor_id, body: module.DbosExecutor(
                 self.settings.engine_database, executor_id, slots, body
             ),
-            self._pipelines, services, Path(self.settings.data_dir),
+            self._pipelines, self._services, Path(self.settings.data_dir),
             role=self.settings.role, scope=self._lock.scope, alone=self._lock.alone,
             lease_ms=self._lease_ms, on_fenced=self._on_fenced,
         )  # fmt: skip

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
-from typing import Any, Final
 
+from sync_server.ai.face import pipeline as face
+from sync_server.ai.healthcare import pipeline as healthcare
+from sync_server.ai.missions import pipeline as missions
 from sync_server.ai.stages import Pipeline
-
-MODULES: Final = (
-    "sync_server.ai.missions.pipeline",
-    "sync_server.ai.face.pipeline",
-    "sync_server.ai.healthcare.pipeline",
-)
-"""Each has `make_pipelines(settings) -> Sequence[Pipeline]`."""
+from sync_server.platform.settings import Settings
 
 _registered: dict[str, Pipeline] = {}
 
@@ -24,12 +18,10 @@ def register(pipeline: Pipeline) -> None:
     _registered[pipeline.job_type] = pipeline
 
 
-def pipelines(settings: Any) -> Mapping[str, Pipeline]:
+def pipelines(settings: Settings) -> Mapping[str, Pipeline]:
     """Return the pipelines by job type."""
     found: dict[str, Pipeline] = {}
-    for name in MODULES:
-        if importlib.util.find_spec(name.rpartition(".")[0]) is None:
-            continue
-        for pipeline in importlib.import_module(name).make_pipelines(settings):
+    for room in (missions, face, healthcare):
+        for pipeline in room.make_pipelines(settings):
             found[pipeline.job_type] = pipeline
     return found | _registered

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sync_server.ai.cpu.bundles import manifest_for
-from sync_server.ai.face.narrator import Narrator, TemplateNarrator
+from sync_server.ai.face.narrator import Narrator, face_narrator
 from sync_server.ai.fetching import MediaFetcher
-from sync_server.ai.missions.judges import EmbeddedJudge, MissionJudge
+from sync_server.ai.missions.assembly import mission_judge
+from sync_server.ai.missions.judges import MissionJudge
 from sync_server.ai.missions.verdict_cache import StoredVerdicts, VerdictCache
 from sync_server.ai.references import EmotionReferenceStore, MissionReferenceStore
 from sync_server.ai.stages import CpuPool
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database
+from sync_server.platform.llm.desks import Desks
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.settings import Settings
 from sync_server.platform.tokens import TokenSigner
@@ -34,6 +35,11 @@ class AiServices:
     narrator: Narrator
     mission_references: MissionReferenceStore
     emotion_references: EmotionReferenceStore
+    desks: Desks
+
+    async def close(self) -> None:
+        """Close the connections to outside services."""
+        await self.desks.close()
 
 
 def build_services(
@@ -47,13 +53,15 @@ def build_services(
     judge: MissionJudge | None = None,
     narrator: Narrator | None = None,
 ) -> AiServices:
-    """Compose the services; without a judge or narrator those that need no network.
+    """Compose the services; judge and narrator are those that the settings name unless given.
 
     `store` is the AI role's own database (with `verdict_cache.STATEMENTS`), `cpu` the pool of
-    worker processes. Raises what reading the bundles and references raises.
+    worker processes. Raises what reading the bundles and references raises, SettingsInvalid for
+    a judge or narrator without its key.
     """
     folder = Path(settings.references_dir) if settings.references_dir else None
     emotions = EmotionReferenceStore(folder)
+    desks = Desks(settings, clock)
     return AiServices(
         cpu=cpu,
         objects=objects,
@@ -61,15 +69,10 @@ def build_services(
         clock=clock,
         signer=signer,
         fetcher=MediaFetcher(settings, objects, signer),
-        judge=judge or EmbeddedJudge(cpu, model=embedded_model(settings)),
+        judge=judge or mission_judge(settings, cpu, desks),
         verdicts=StoredVerdicts(store, clock),
-        narrator=narrator or TemplateNarrator(emotions),
+        narrator=narrator or face_narrator(settings, emotions, desks),
         mission_references=MissionReferenceStore(folder),
         emotion_references=emotions,
+        desks=desks,
     )
-
-
-def embedded_model(settings: Settings) -> str:
-    """Name and version of the bundle that the embedded judge uses: part of what is cached."""
-    manifest = manifest_for("pose", settings.models_dir)
-    return f"{manifest.name}-{manifest.version}"

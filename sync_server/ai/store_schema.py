@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sync_server.ai.missions.verdict_cache import STATEMENTS as VERDICTS
 from sync_server.platform.database import Database
 from sync_server.platform.ddl import render
 
@@ -53,6 +54,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
             scope TEXT NOT NULL, lease_until_ms BIGINT NOT NULL, started_ms BIGINT NOT NULL,
             taker TEXT NOT NULL DEFAULT '', taker_until_ms BIGINT NOT NULL DEFAULT 0)""",
         "CREATE UNIQUE INDEX ai_executor_id ON ai_executor (executor_id)",
+        *VERDICTS,
     ),
 )
 

@@ -106,7 +106,7 @@ def _stage(name: str, percents: tuple[int, int], timeout_s: float) -> Stage:
         if act == "hang":
             await context.services.cpu.call(SLEEP, HANG_S, timeout_s=900)
         if act == "die":
-            await context.services.cpu.call("tests.support.job_pipelines:die", "", timeout_s=5)
+            await context.services.cpu.call("tests.support.job_pipelines:die", "", timeout_s=60)
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if act == "break":

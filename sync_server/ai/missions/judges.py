@@ -104,6 +104,7 @@ class EmbeddedJudge:
     model: str = "daengdong"
     name: str = "embedded"
     function: str = CPU_FUNCTION
+    models_dir: str = ""
 
     @property
     def version(self) -> str:
@@ -115,7 +116,7 @@ class EmbeddedJudge:
         """See `MissionJudge`; TimeoutError and WorkerDied of the pool pass through."""
         mission = criteria.reference.mission_type
         made: dict[str, Any] = await self.cpu.call(
-            self.function, str(video), mission.value, timeout_s=deadline_s
+            self.function, str(video), mission.value, self.models_dir, timeout_s=deadline_s
         )
         try:
             reply = msgspec.convert(made, JudgeReply)
