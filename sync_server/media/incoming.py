@@ -11,10 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import AzureStore, GCSStore, S3Store, from_url
-
-from sync_server.platform.object_store import ObjectStoreFailed
 
 
 @lru_cache(maxsize=8)
@@ -33,24 +30,3 @@ def presigned_put(store_url: str, key: str, expires_ms: int) -> str | None:
     if not isinstance(store, S3Store | GCSStore | AzureStore):
         return None
     return obstore.sign(store, "PUT", incoming_key(key), timedelta(milliseconds=expires_ms))
-
-
-async def read_incoming(store_url: str, key: str, max_bytes: int) -> bytes | None:
-    """Return the uploaded bytes, None where nothing arrived.
-
-    Raises UploadTooLarge before more than `max_bytes` are read: a presigned address does not
-    limit what is sent to it.
-    """
-    try:
-        answer = await obstore.get_async(_store(store_url), incoming_key(key))
-        if answer.meta["size"] > max_bytes:
-            raise UploadTooLarge
-        return bytes(await answer.bytes_async())
-    except (NotFoundError, FileNotFoundError):
-        return None
-    except (BaseError, OSError) as error:
-        raise ObjectStoreFailed(str(error)) from error
-
-
-class UploadTooLarge(Exception):
-    """More bytes were sent than announced."""

@@ -22,6 +22,8 @@ CHILDREN_AT_ONCE: Final = 2
 
 UPLOAD_URL_MS: Final = 15 * 60_000
 MEDIA_LINK_MS: Final = 10 * 60_000
+JOB_LINK_MS: Final = DAY_MS
+"""A job may wait, be tried again and taken over; a day is the longest that callbacks are tried."""
 PENDING_KEPT_MS: Final = DAY_MS
 """An upload that is not completed within a day is deleted."""
 UNUSED_KEPT_MS: Final = 7 * DAY_MS

@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from sync_server.media import limits
-from sync_server.media.incoming import (
-    UploadTooLarge,
-    incoming_key,
-    presigned_put,
-    read_incoming,
+from sync_server.media.clips import CleanClip, clean_clip
+from sync_server.media.incoming import incoming_key, presigned_put
+from sync_server.media.kinds import KINDS, ClipKind, sharing_kinds
+from sync_server.media.pictures import clean_picture
+from sync_server.media.reading import (
+    DOC_COLUMNS,
+    KEY_PATTERN,
+    OwnMedia,
+    check_key,
+    document,
+    link,
+    open_own_media,
+    owned,
+    parts,
+    photo,
+    picture_bytes,
+    ready,
+    signed_url,
+    touch,
 )
-from sync_server.media.pictures import CleanPicture, clean_picture
-from sync_server.media.schemas import (
-    MediaLink,
-    PhotoDoc,
-    UploadLimits,
-    UploadRequest,
-    UploadTicket,
-)
+from sync_server.media.schemas import PhotoDoc, UploadLimits, UploadRequest, UploadTicket
+from sync_server.media.scratch import file_sha256, save_stream, scratch_folder
 from sync_server.media.sweeping import sweep
 from sync_server.media.tables import LOCK_MEDIA, MediaObject
 from sync_server.platform import feed, rate_limit
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
-from sync_server.platform.errors import Problem, not_found
+from sync_server.platform.errors import FieldError, Problem, not_found
+from sync_server.platform.object_store import ObjectTooLarge
+from sync_server.platform.signed_links import object_key
 
 __all__ = [
-    "complete", "create_upload", "erase", "link", "owned", "photo", "picture_bytes", "receive",
-    "sweep", "touch", "usage",
+    "KEY_PATTERN", "OwnMedia", "complete", "create_upload", "erase", "link", "open_own_media",
+    "owned", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url", "sweep",
+    "take_clip", "touch", "usage",
 ]  # fmt: skip
 
-KEY_PATTERN: Final = "^[A-Za-z0-9_-]{32}$"
-_KEY: Final = re.compile(KEY_PATTERN)
-_LIMITS: Final = UploadLimits(
-    limits.MAX_UPLOAD_BYTES, limits.MAX_EDGE_PX, limits.MAX_PIXELS, limits.STORED_EDGE_PX
-)
-_DOC_COLUMNS: Final = (
-    "media_key, kind, content_type, size_bytes, width_px, height_px, sha256, created_ms"
-)
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A checked upload that lies in the store: what its row says of it."""
+
+    object_key: str
+    content_type: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+    sha256: str
+    duration_ms: int | None = None
+    frames: int | None = None
 
 
 # --- announce and receive -------------------------------------------------------------------
@@ -53,16 +70,20 @@ async def create_upload(
 ) -> UploadTicket:
     """Reserve a key and sign an address for its bytes.
 
-    Raises Problem quota_exceeded where the user's stored and announced bytes would pass the
-    quota, or too many uploads wait for their bytes.
+    Raises Problem invalid_input for a type or size that the kind does not take, quota_exceeded
+    where the user's stored and announced bytes would pass the quota, or too many uploads wait for
+    their bytes.
     """
-    await tx.lock(LOCK_MEDIA, [user_no])
-    stored, pending, waiting = await usage(tx, user_no)
-    if waiting >= limits.MAX_PENDING:
-        raise Problem("quota_exceeded", f"{waiting} uploads wait to be completed")
-    if stored + pending + wanted.size_bytes > platform.settings.media_quota_bytes:
-        raise Problem("quota_exceeded")
-    key = secrets.token_urlsafe(24)
+    rules = KINDS[wanted.kind]
+    wrong = []
+    if wanted.content_type not in rules.media_types:
+        wrong.append(FieldError("content_type", f"one of {', '.join(sorted(rules.media_types))}"))
+    if wanted.size_bytes > rules.max_bytes:
+        wrong.append(FieldError("size_bytes", f"at most {rules.max_bytes}"))
+    if wrong:
+        raise Problem("invalid_input", f"not as {wanted.kind} may be", errors=wrong)
+    await _reserve(platform, tx, user_no, wanted.size_bytes)
+    key = _new_key()
     await tx.execute(
         """INSERT INTO media_object (media_key, user_no, kind, state, declared_type,
              declared_bytes, declared_sha256, created_ms, check_ms)
@@ -77,7 +98,31 @@ async def create_upload(
         base = platform.settings.public_url.rstrip("/")
         url = f"{base}/api/uploads/{key}/content?expires={expires_ms}&signature={signature}"
     headers: dict[str, str] = {"Content-Type": wanted.content_type}
-    return UploadTicket(key, url, "PUT", headers, expires_ms, _LIMITS)
+    return UploadTicket(key, url, "PUT", headers, expires_ms, _limits_of(wanted.kind))
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _limits_of(kind: str) -> UploadLimits:
+    rules = KINDS[kind]
+    if rules.video is None:
+        return UploadLimits(
+            rules.max_bytes, limits.MAX_EDGE_PX, limits.MAX_PIXELS, limits.STORED_EDGE_PX
+        )
+    edge = rules.video.max_edge_px
+    return UploadLimits(rules.max_bytes, edge, edge * edge, edge, rules.video.max_duration_s)
+
+
+async def _reserve(platform: Platform, tx: Tx, user_no: int, size_bytes: int) -> None:
+    """Hold the user's rows and raise quota_exceeded where `size_bytes` more do not fit."""
+    await tx.lock(LOCK_MEDIA, [user_no])
+    stored, pending, waiting = await usage(tx, user_no)
+    if waiting >= limits.MAX_PENDING:
+        raise Problem("quota_exceeded", f"{waiting} uploads wait to be completed")
+    if stored + pending + size_bytes > platform.settings.media_quota_bytes:
+        raise Problem("quota_exceeded")
 
 
 async def usage(tx: Tx, user_no: int) -> tuple[int, int, int]:
@@ -96,11 +141,13 @@ async def usage(tx: Tx, user_no: int) -> tuple[int, int, int]:
     return int(stored), int(waiting[0]), int(waiting[1])
 
 
-async def announced_bytes(platform: Platform, key: str) -> int:
-    """Return how many bytes an upload may send; the signature was checked by the caller.
+async def receive(platform: Platform, key: str, stream: AsyncIterable[bytes]) -> None:
+    """Keep uploaded bytes until `complete` checks them; the caller has checked the signature.
 
-    Raises Problem not_found for an unknown key, conflict for one that is already complete.
+    Raises Problem not_found for an unknown key, conflict for one that is already complete,
+    too_large for more bytes than announced.
     """
+    check_key(key)
     async with platform.database.transaction() as tx:
         row = await tx.fetch_one(
             "SELECT user_no, state, declared_bytes FROM media_object WHERE media_key = ?", key
@@ -110,203 +157,190 @@ async def announced_bytes(platform: Platform, key: str) -> int:
         await rate_limit.limit(platform, tx, rate_limit.UPLOAD, str(row["user_no"]))
     if row["state"] != "pending":
         raise Problem("conflict", "this upload is already complete")
-    return int(row["declared_bytes"])
-
-
-async def receive(platform: Platform, key: str, data: bytes) -> None:
-    """Keep uploaded bytes until `complete` checks them."""
-    await platform.objects.put(incoming_key(key), data)
+    async with scratch_folder(platform) as folder:
+        await save_stream(stream, folder / "upload", int(row["declared_bytes"]))
+        with (folder / "upload").open("rb") as file:
+            await platform.objects.put_file(incoming_key(key), file)
 
 
 # --- complete -------------------------------------------------------------------------------
 
 
 async def complete(platform: Platform, user_no: int, key: str) -> PhotoDoc:
-    """Check what was uploaded and store the cleaned picture; again answers the same.
+    """Check what was uploaded and store it cleaned; again answers the same.
 
     Raises Problem not_found, upload_incomplete (nothing arrived), upload_mismatch (other size or
-    hash than announced), or the reasons of `clean_picture`. A refused upload is deleted; the
-    same key takes another try until it expires.
+    hash than announced), or the reasons of `clean_picture` and `clean_clip`. A refused upload is
+    deleted; the same key takes another try until it expires.
     """
     async with platform.database.read() as tx:
         row = await _own_row(tx, user_no, key)
         if row["state"] == "ready":
-            return _document(row)
-    data = await _uploaded(platform, row)
-    upload_sha256 = hashlib.sha256(data).hexdigest()
-    if row["declared_sha256"] not in (None, upload_sha256):
-        await platform.objects.delete(incoming_key(key))
-        raise Problem("upload_mismatch", "the bytes have another hash than announced")
-    async with platform.database.read() as tx:
-        known = await _same_upload(tx, row, upload_sha256)
-    picture = None
-    if known is None:
+            return document(row)
+    async with scratch_folder(platform) as folder:
         try:
-            picture = await clean_picture(data, row["declared_type"])
-        except Problem:
-            await platform.objects.delete(incoming_key(key))
+            path = folder / "upload"
+            await _fetch_upload(platform, row, path)
+            upload_sha256 = await file_sha256(path)
+            if row["declared_sha256"] not in (None, upload_sha256):
+                raise Problem("upload_mismatch", "the bytes have another hash than announced")
+            kind, kind_type = row["kind"], row["declared_type"]
+            stored = await _checked(platform, user_no, key, kind, kind_type, path, upload_sha256)
+        except Problem as refused:
+            if refused.code != "upload_incomplete":
+                await platform.objects.delete(incoming_key(key))
             raise
-        await platform.objects.put(_object_key(key), picture.data)
-    document = await _store(platform, row, upload_sha256, picture)
+    answer = await _store(platform, row, upload_sha256, stored)
     await platform.objects.delete(incoming_key(key))
     platform.pokes.poke(user_no)
-    return document
+    return answer
 
 
-async def _uploaded(platform: Platform, row: Any) -> bytes:
-    key, announced = row["media_key"], int(row["declared_bytes"])
+async def take_clip(
+    platform: Platform, user_no: int, kind: ClipKind, stream: AsyncIterable[bytes]
+) -> str:
+    """Take a video that comes in a request's own body; return its media key.
+
+    For routes that seeds define with a file in the form: streamed to disk, never all in memory,
+    then checked, stripped, stored and counted as any upload. Raises Problem too_large,
+    quota_exceeded, not_a_video, no_video_stream, video_*.
+    """
+    async with platform.database.transaction() as tx:
+        await rate_limit.limit(platform, tx, rate_limit.UPLOAD, str(user_no))
+        await _reserve(platform, tx, user_no, 1)
+    key, now_ms = _new_key(), platform.clock()
+    async with scratch_folder(platform) as folder:
+        path = folder / "upload"
+        size_bytes, upload_sha256 = await save_stream(stream, path, KINDS[kind].max_bytes)
+        if not size_bytes:
+            raise Problem("not_a_video", "the file is empty")
+        stored = await _checked(platform, user_no, key, kind, None, path, upload_sha256)
     try:
-        data = await read_incoming(platform.settings.object_store, key, announced)
-    except UploadTooLarge:
-        data = b""
-    if data is None:
+        async with platform.database.transaction() as tx:
+            await _reserve(platform, tx, user_no, stored.size_bytes)
+            await tx.execute(
+                """INSERT INTO media_object (media_key, user_no, kind, state, declared_type,
+                     declared_bytes, created_ms, check_ms)
+                   VALUES (?, ?, ?, 'pending', ?, ?, ?, ?)""",
+                key, user_no, kind, stored.content_type, size_bytes, now_ms,
+                now_ms + limits.PENDING_KEPT_MS,
+            )  # fmt: skip
+            row = await _own_row(tx, user_no, key)
+    except Problem:
+        if stored.object_key == object_key(key):
+            await platform.objects.delete(stored.object_key)
+        raise
+    await _store(platform, row, upload_sha256, stored)
+    return key
+
+
+async def _fetch_upload(platform: Platform, row: Any, path: Path) -> None:
+    announced = int(row["declared_bytes"])
+    try:
+        # A presigned address does not limit what is sent to it.
+        size = await platform.objects.get_file(incoming_key(row["media_key"]), path, announced)
+    except ObjectTooLarge:
+        size = -1
+    if size is None:
         raise Problem("upload_incomplete")
-    if len(data) != announced:
-        await platform.objects.delete(incoming_key(key))
+    if size != announced:
         raise Problem("upload_mismatch", f"{announced} bytes were announced")
-    return data
 
 
-async def _store(
-    platform: Platform, row: Any, upload_sha256: str, picture: CleanPicture | None
-) -> PhotoDoc:
+async def _checked(
+    platform: Platform,
+    user_no: int,
+    key: str,
+    kind: str,
+    declared_type: str | None,
+    path: Path,
+    upload_sha256: str,
+) -> _Stored:
+    """Return the equal upload of the user, or check the file and store the clean one."""
+    async with platform.database.read() as tx:
+        known = await _same_upload(tx, user_no, kind, declared_type, upload_sha256)
+    if known is not None:
+        return known
+    if KINDS[kind].video is not None:
+        clip: CleanClip = await clean_clip(path, kind, declared_type)
+        with clip.path.open("rb") as file:
+            await platform.objects.put_file(object_key(key), file)
+        return _Stored(
+            object_key(key), clip.content_type, clip.size_bytes, clip.width_px, clip.height_px,
+            clip.sha256, clip.duration_ms, clip.frames,
+        )  # fmt: skip
+    picture = await clean_picture(path.read_bytes(), declared_type or "")
+    await platform.objects.put(object_key(key), picture.data)
+    return _Stored(
+        object_key(key), picture.content_type, len(picture.data), picture.width_px,
+        picture.height_px, hashlib.sha256(picture.data).hexdigest(),
+    )  # fmt: skip
+
+
+async def _store(platform: Platform, row: Any, upload_sha256: str, stored: _Stored) -> PhotoDoc:
     """Make the row ready in one transaction; share the object of an equal upload."""
     user_no, key, now_ms = int(row["user_no"]), row["media_key"], platform.clock()
-    spare: str | None = None
+    kind, own = row["kind"], object_key(key)
     async with platform.database.transaction() as tx:
         await tx.lock(LOCK_MEDIA, [user_no])
         current = await _own_row(tx, user_no, key)
         if current["state"] == "ready":  # a second `complete` at the same time was faster
-            return _document(current)
-        known = await _same_upload(tx, row, upload_sha256)
-        if known is not None:
-            object_key, content_type = known["object_key"], known["content_type"]
-            size, width, height = known["size_bytes"], known["width_px"], known["height_px"]
-            sha256 = known["sha256"]
-            spare = _object_key(key) if picture is not None else None
-        elif picture is not None:
-            object_key, content_type = _object_key(key), picture.content_type
-            size, width, height = len(picture.data), picture.width_px, picture.height_px
-            sha256 = hashlib.sha256(picture.data).hexdigest()
-        else:  # the equal upload was swept since it was looked up
+            return document(current)
+        known = await _same_upload(tx, user_no, kind, row["declared_type"], upload_sha256)
+        if known is None and stored.object_key != own:
+            # the equal upload was swept since it was looked up
             raise Problem("upload_incomplete", "complete the upload again")
+        kept = known or stored
         await tx.execute(
             """UPDATE media_object SET state = 'ready', object_key = ?, content_type = ?,
                  size_bytes = ?, width_px = ?, height_px = ?, sha256 = ?, upload_sha256 = ?,
-                 ready_ms = ?, check_ms = ? WHERE media_key = ? AND user_no = ?""",
-            object_key, content_type, size, width, height, sha256, upload_sha256,
-            now_ms, now_ms + limits.UNUSED_KEPT_MS, key, user_no,
+                 duration_ms = ?, frames = ?, ready_ms = ?, check_ms = ?
+               WHERE media_key = ? AND user_no = ?""",
+            kept.object_key, kept.content_type, kept.size_bytes, kept.width_px, kept.height_px,
+            kept.sha256, upload_sha256, kept.duration_ms, kept.frames,
+            now_ms, now_ms + KINDS[kind].kept_ms, key, user_no,
         )  # fmt: skip
-        document = _document(await _own_row(tx, user_no, key))
-        await feed.publish(tx, user_no, "photos", key, document, now_ms)
-    if spare is not None:
-        await platform.objects.delete(spare)
-    return document
+        answer = document(await _own_row(tx, user_no, key))
+        if KINDS[kind].in_feed:
+            await feed.publish(tx, user_no, "photos", key, answer, now_ms)
+    if known is not None and stored.object_key == own:
+        await platform.objects.delete(own)
+    return answer
 
 
-async def _same_upload(tx: Tx, row: Any, upload_sha256: str) -> Any:
-    return await tx.fetch_one(
-        f"""SELECT object_key, {_DOC_COLUMNS} FROM media_object
-            WHERE user_no = ? AND upload_sha256 = ? AND state = 'ready' AND declared_type = ?
-            ORDER BY media_key LIMIT 1""",
-        row["user_no"], upload_sha256, row["declared_type"],
+async def _same_upload(
+    tx: Tx, user_no: int, kind: str, declared_type: str | None, upload_sha256: str
+) -> _Stored | None:
+    kinds, argument = tx.in_list("kind", sharing_kinds(kind))
+    # A picture's answer depends on the type it was announced as; equal videos are equal.
+    if KINDS[kind].video is not None:
+        declared_type = None
+    of_type = "" if declared_type is None else " AND declared_type = ?"
+    row = await tx.fetch_one(
+        f"""SELECT object_key, content_type, size_bytes, width_px, height_px, sha256, duration_ms,
+              frames
+            FROM media_object WHERE user_no = ? AND upload_sha256 = ? AND state = 'ready'
+              AND {kinds}{of_type} ORDER BY media_key LIMIT 1""",
+        user_no, upload_sha256, argument, *(() if declared_type is None else (declared_type,)),
+    )  # fmt: skip
+    if row is None:
+        return None
+    return _Stored(
+        row["object_key"], row["content_type"], row["size_bytes"], row["width_px"],
+        row["height_px"], row["sha256"], row["duration_ms"], row["frames"],
     )  # fmt: skip
 
 
 async def _own_row(tx: Tx, user_no: int, key: str) -> Any:
-    _check_key(key)
+    check_key(key)
     row = await tx.fetch_one(
         f"""SELECT user_no, state, declared_type, declared_bytes, declared_sha256, object_key,
-              {_DOC_COLUMNS} FROM media_object WHERE media_key = ? AND user_no = ?""",
+              {DOC_COLUMNS} FROM media_object WHERE media_key = ? AND user_no = ?""",
         key, user_no,
     )  # fmt: skip
     if row is None:
         raise not_found()
     return row
-
-
-def _check_key(key: str) -> None:
-    # Before the database sees it: PostgreSQL fails on a NUL in a text.
-    if not _KEY.fullmatch(key):
-        raise not_found()
-
-
-def _document(row: Any) -> PhotoDoc:
-    return PhotoDoc(
-        row["media_key"], row["kind"], row["content_type"], row["size_bytes"], row["width_px"],
-        row["height_px"], row["sha256"], row["created_ms"],
-    )  # fmt: skip
-
-
-def _object_key(key: str) -> str:
-    return f"media/{key}"
-
-
-# --- read -----------------------------------------------------------------------------------
-
-
-async def photo(platform: Platform, user_no: int | None, key: str) -> tuple[PhotoDoc, str]:
-    """Return a stored picture's document and object key; Problem not_found otherwise.
-
-    `user_no` is the owner, or None where a signed link is the permission.
-    """
-    _check_key(key)
-    async with platform.database.read() as tx:
-        owner = "" if user_no is None else " AND user_no = ?"
-        row = await tx.fetch_one(
-            f"""SELECT object_key, {_DOC_COLUMNS} FROM media_object
-                WHERE media_key = ? AND state = 'ready'{owner}""",
-            key, *(() if user_no is None else (user_no,)),
-        )  # fmt: skip
-    if row is None:
-        raise not_found()
-    return _document(row), row["object_key"]
-
-
-async def picture_bytes(platform: Platform, object_key: str) -> bytes:
-    """Return the stored picture; Problem not_found where the store has lost it."""
-    data = await platform.objects.get(object_key)
-    if data is None:
-        raise not_found()
-    return data
-
-
-async def link(platform: Platform, user_no: int, key: str) -> MediaLink:
-    """Sign an address of the user's own picture."""
-    await photo(platform, user_no, key)
-    expires_ms = platform.clock() + limits.MEDIA_LINK_MS
-    signature = platform.signer.sign("media", key, expires_ms)
-    base = platform.settings.public_url.rstrip("/")
-    return MediaLink(
-        f"{base}/api/media/{key}?expires={expires_ms}&signature={signature}", expires_ms
-    )
-
-
-# --- for the other domains ------------------------------------------------------------------
-
-
-async def owned(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
-    """Return those of the keys that are the user's own, uploaded or still pending."""
-    wanted = {key for key in keys if _KEY.fullmatch(key)}
-    if not wanted:
-        return set()
-    clause, argument = tx.in_list("media_key", wanted)
-    rows = await tx.fetch_tuples(
-        f"SELECT media_key FROM media_object WHERE user_no = ? AND {clause}", user_no, argument
-    )
-    return {row[0] for row in rows}
-
-
-async def touch(tx: Tx, user_no: int, keys: Iterable[str], now_ms: int) -> None:
-    """Say that pictures came into use or went out of it: each is kept a week from now at least."""
-    wanted = {key for key in keys if _KEY.fullmatch(key)}
-    if wanted:
-        clause, argument = tx.in_list("media_key", wanted)
-        await tx.execute(
-            f"""UPDATE media_object SET check_ms = ?
-                WHERE user_no = ? AND state = 'ready' AND {clause}""",
-            now_ms + limits.UNUSED_KEPT_MS, user_no, argument,
-        )  # fmt: skip
 
 
 async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
@@ -315,5 +349,5 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
         "SELECT media_key, object_key FROM media_object WHERE user_no = ?", user_no
     )
     await MediaObject.delete().where(MediaObject.user_no == user_no)
-    keys = {incoming_key(row[0]) for row in rows} | {_object_key(row[0]) for row in rows}
+    keys = {incoming_key(row[0]) for row in rows} | {object_key(row[0]) for row in rows}
     return sorted(keys | {row[1] for row in rows if row[1]})

@@ -1,4 +1,5 @@
-"""Delete what nobody uses: uploads never completed, pictures no diary entry or dog shows."""
+"""Delete what nobody uses: uploads never completed, pictures no diary entry or dog shows, videos
+not used for their kind's time, and what a crash left on the disk."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import structlog
 
 from sync_server.media import limits
 from sync_server.media.incoming import incoming_key
+from sync_server.media.kinds import KINDS
+from sync_server.media.scratch import sweep_scratch
 from sync_server.media.tables import LOCK_MEDIA
 from sync_server.platform import feed, rate_limit
 from sync_server.platform.context import Platform
@@ -41,6 +44,9 @@ async def sweep(platform: Platform, now_ms: int) -> None:
             log.info("media_swept", objects=len(objects))
             platform.pokes.poke(user_no)
     await _sweep_store(platform, now_ms)
+    left = sweep_scratch(platform)
+    if left:
+        log.info("scratch_swept", folders=left)
 
 
 async def _delete_unused(tx: Tx, user_no: int, keys: list[str], now_ms: int) -> list[str]:
@@ -48,7 +54,7 @@ async def _delete_unused(tx: Tx, user_no: int, keys: list[str], now_ms: int) -> 
     await tx.lock(LOCK_MEDIA, [user_no])
     clause, argument = tx.in_list("m.media_key", keys)
     rows = await tx.fetch_all(
-        f"""SELECT m.media_key, m.state, m.object_key,
+        f"""SELECT m.media_key, m.kind, m.state, m.object_key,
               CASE WHEN EXISTS (SELECT 1 FROM diary_photo p WHERE p.media_key = m.media_key
                                 AND p.user_no = m.user_no)
                      OR EXISTS (SELECT 1 FROM dog d WHERE d.photo_key = m.media_key
@@ -69,9 +75,9 @@ async def _delete_unused(tx: Tx, user_no: int, keys: list[str], now_ms: int) -> 
         await tx.execute(
             "DELETE FROM media_object WHERE media_key = ? AND user_no = ?", key, user_no
         )
-        if row["state"] == "ready":
+        if row["state"] == "ready" and KINDS[row["kind"]].in_feed:
             await feed.publish(tx, user_no, "photos", key, None, now_ms)
-        else:
+        if row["state"] != "ready":
             objects += [incoming_key(key), f"media/{key}"]
     for object_key in {row["object_key"] for row in unused if row["object_key"]}:
         shared = await tx.fetch_value(

@@ -1,4 +1,4 @@
-"""Tables of the media domain (created by migration m0005)."""
+"""Tables of the media domain (created by migrations m0005 and m0007)."""
 
 from __future__ import annotations
 
@@ -36,3 +36,5 @@ class MediaObject(Table, tablename="media_object"):
     sha256 = Text(null=True)
     ready_ms = BigInt(null=True)
     check_ms = BigInt()
+    duration_ms = BigInt(null=True)
+    frames = BigInt(null=True)

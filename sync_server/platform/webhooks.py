@@ -56,7 +56,7 @@ class WebhookRefused(Exception):
     future), webhook_forged (no signature is right for one of our keys).
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

@@ -251,7 +251,7 @@ async def test_a_decoder_that_takes_too_long_is_killed(tmp_path: Path) -> None:
 
 async def test_a_decoder_without_memory_is_a_refusal(tmp_path: Path) -> None:
     big = write_video(tmp_path / "big.mp4", [corner_picture(3840, 2160)] * 3)
-    assert await refused(big, memory_bytes=250_000_000) in ("broken", "too_large")
+    assert await refused(big, memory_bytes=120_000_000) in ("broken", "too_large")
     assert (await check_video(big, LIMITS)).width_px == 3840
 
 
