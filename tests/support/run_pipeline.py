@@ -11,7 +11,7 @@ import multiprocessing
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,12 @@ class Bench:
                 made = await self._stage(stage, job, part, state, folder, ran, before)
             except StageFailed as error:
                 return PartOutcome(part, None, failure_of(stage, error))
+            except Exception as error:
+                broke = StageUnavailable(
+                    "INTERNAL_ERROR", "처리 중 오류가 발생했습니다.", repr(error),
+                    reason=type(error).__name__,
+                )  # fmt: skip
+                return PartOutcome(part, None, failure_of(stage, broke))
             state = {**state, **made}
         return PartOutcome(part, state)
 
@@ -226,10 +232,15 @@ class Bench:
                 raise stage.timeout_failure from error
             if ran.twice:
                 left = self.left(folder)
-                assert await stage.run(context, dict(state)) == made
+                silent = replace(context, progress=_silent)
+                assert await stage.run(silent, dict(state)) == made
                 assert self.left(folder) == left
             return made
         raise AssertionError("unreachable")
+
+
+async def _silent(share: float, message: str | None) -> None:
+    """Progress that nobody hears."""
 
 
 def hashes(folder: Path) -> dict[str, str]:

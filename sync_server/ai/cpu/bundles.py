@@ -7,9 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from edge_sdk.bundle.contents import read_folder
 from edge_sdk.bundle.loader import ModelBundle
-from edge_sdk.bundle.manifest import MANIFEST_NAME, Manifest, Task
+from edge_sdk.bundle.manifest import MANIFEST_NAME, Manifest, Task, load_manifest
 from edge_sdk.errors import BundleNotFound
 
 SHIPPED: Final = Path(__file__).resolve().parents[3] / "assets" / "models"
@@ -19,14 +18,15 @@ THREADS: Final = 1
 def bundle_for(task: Task, models_dir: str = "") -> ModelBundle:
     """The open bundle for a task of `models_dir`, else of DAENGDONG_MODELS_DIR, else the shipped.
 
-    Raises what `ModelBundle.load` raises, `BundleNotFound` where the folder has none.
+    What is not in the folder comes with the program. Raises what `ModelBundle.load` raises.
     """
     return _loaded(task, _folder(models_dir))
 
 
 def manifest_for(task: Task, models_dir: str = "") -> Manifest:
-    """What is known of that bundle, without opening it; errors as `bundle_for`."""
-    return read_folder(_path(task, _folder(models_dir)))
+    """What that bundle says of itself, without opening it."""
+    path = _path(task, _folder(models_dir))
+    return load_manifest((path / MANIFEST_NAME).read_bytes())
 
 
 @lru_cache(maxsize=16)
@@ -40,9 +40,10 @@ def _folder(models_dir: str) -> str:
 
 
 def _path(task: Task, folder: str) -> Path:
-    # Those for research only must be named one by one; a server serves.
-    for manifest in sorted(Path(folder).glob(f"*/{MANIFEST_NAME}")):
-        found = read_folder(manifest.parent)
-        if found.task == task and not found.licence.research_only:
-            return manifest.parent
+    for searched in (Path(folder), SHIPPED):
+        for path in sorted(searched.glob(f"*/{MANIFEST_NAME}")):
+            found = load_manifest(path.read_bytes())
+            # Those for research only must be named one by one; a server serves.
+            if found.task == task and not found.licence.research_only:
+                return path.parent
     raise BundleNotFound(f"{folder}: no bundle for {task}; set DAENGDONG_MODELS_DIR")

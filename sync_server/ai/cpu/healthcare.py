@@ -127,7 +127,7 @@ def draw_artifacts(
         fixed_plan(policy.max_fps, policy.detect_every, info.fps), StageTimes(),
         (info.width, info.height),
     )  # fmt: skip
-    aside = Path(overlay_out).with_name(f".{Path(overlay_out).stem}-drawing")
+    aside = Path(overlay_out).with_name("drawing")
     files = write_artifacts(analysis, Path(video), aside)
     assert files.overlay is not None  # the clip is a file
     written_aside(Path(overlay_out), files.overlay.replace)
