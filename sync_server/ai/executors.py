@@ -1,9 +1,10 @@
 """Executors and their leases: who runs jobs, who is dead, and who takes over.
 
-DBOS recovers no other machine's work. So each process that runs jobs keeps a row with a lease
-(written before it takes any); the living executor with the smallest number takes over from one
+The library recovers no other machine's work. So each process that runs jobs keeps a row with a
+lease (written before it takes any); the living executor with the smallest number takes over from one
 whose lease has run out: it first claims the row (which fences its owner), then puts the runs back
-into the queue, then deletes the row.
+into the queue, then deletes the row. Neighbours on one machine are seen to be dead at once by
+their locks (`locks.ExecutorLock`), which expires their leases.
 """
 
 from __future__ import annotations
@@ -67,13 +68,15 @@ class Executors:
                     "UPDATE ai_executor SET lease_until_ms = 0 WHERE executor_id = ?", executor_id
                 )
 
-    async def expire_scope(self, scope: str, mine: str) -> None:
-        """Expire every lease of a folder that this process now holds alone (`all` on SQLite)."""
-        async with self._store.database.transaction() as tx:
-            await tx.execute(
-                "UPDATE ai_executor SET lease_until_ms = 0 WHERE scope = ? AND executor_id <> ?",
-                scope, mine,
+    async def neighbours(self, scope: str, mine: str) -> list[str]:
+        """Return the other executors of this folder on this machine that count as alive."""
+        async with self._store.database.read() as tx:
+            rows = await tx.fetch_tuples(
+                """SELECT executor_id FROM ai_executor
+                   WHERE scope = ? AND executor_id <> ? AND lease_until_ms >= ?""",
+                scope, mine, self._store.now(),
             )  # fmt: skip
+        return [row[0] for row in rows]
 
     async def known(self) -> list[str]:
         """Return all executors that have a row."""

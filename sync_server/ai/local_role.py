@@ -291,7 +291,7 @@ class LocalRole:
                 self.settings.engine_database, executor_id, slots, body
             ),
             self._pipelines, self._services, Path(self.settings.data_dir),
-            role=self.settings.role, scope=self._lock.scope, alone=self._lock.alone,
+            role=self.settings.role, scope=self._lock.scope,
             lease_ms=self._lease_ms, on_fenced=self._on_fenced,
         )  # fmt: skip
         try:

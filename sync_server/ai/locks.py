@@ -1,15 +1,15 @@
-"""The lock on the data folder: one embedded AI role a folder.
+"""Locks in the data folder, which the kernel ends with their process.
 
-On SQLite a process with role `all` holds the folder alone, workers and orchestrators share it. On
-PostgreSQL everybody shares it; who gets it alone for a moment knows that nobody else is left of
-an earlier boot.
+One for the folder: on SQLite a process with role `all` holds it alone; workers and orchestrators,
+and everybody on PostgreSQL, share it. One for each executor: who can take it knows that its
+process is dead, long before a lease runs out.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,14 +22,25 @@ class AlreadyRunning(RuntimeError):
     code = "already_running"
 
 
+def _flock(file: IO[str], shared: bool = False) -> bool:
+    """Lock a file without waiting; False when another process holds it."""
+    if sys.platform == "win32":  # no flock: there only the leases tell who lives
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 class FolderLock:
-    """A lock that the kernel ends with the process."""
+    """The lock on the data folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._file: IO[str] | None = None
-        self.alone = False
-        """Nobody else held it when it was taken."""
 
     @property
     def scope(self) -> str:
@@ -40,27 +51,13 @@ class FolderLock:
         """Take the lock, alone or shared; raise AlreadyRunning when it can't be had."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.alone = True
-            except OSError:
-                if exclusive:
-                    raise AlreadyRunning(
-                        f"another process runs the AI role on {self._path.parent} "
-                        f"({_holder(self._path)}): stop it, or use PostgreSQL and role worker"
-                    ) from None
-            if not exclusive:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except OSError:
-                    raise AlreadyRunning(
-                        f"a process with role all holds {self._path.parent} ({_holder(self._path)})"
-                    ) from None
-        except BaseException:
+        if not _flock(file, shared=not exclusive):
             file.close()
-            raise
-        if self.alone:
+            raise AlreadyRunning(
+                f"the AI role already runs on {self._path.parent} ({self._holder()}): stop that "
+                "process, or use PostgreSQL and role worker for several"
+            )
+        if exclusive:
             file.truncate(0)
             file.write(f"pid {os.getpid()}")
             file.flush()
@@ -72,9 +69,45 @@ class FolderLock:
         if file is not None:
             file.close()
 
+    def _holder(self) -> str:
+        try:
+            return self._path.read_text() or "unknown"
+        except OSError:
+            return "unknown"
 
-def _holder(path: Path) -> str:
-    try:
-        return path.read_text() or "unknown"
-    except OSError:
-        return "unknown"
+
+class ExecutorLock:
+    """Shows the other processes of the same folder on this machine that an executor lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "executors"
+        self._file: IO[str] | None = None
+        self._path: Path | None = None
+
+    def take(self, executor_id: str) -> None:
+        """Hold the lock of this executor until the process ends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{executor_id}.lock"
+        self._file = self._path.open("a+")
+        _flock(self._file)
+
+    def is_dead(self, executor_id: str) -> bool:
+        """Say whether the process of an executor has ended. Without its file: nobody knows."""
+        if sys.platform == "win32":
+            return False
+        path = self._folder / f"{executor_id}.lock"
+        try:
+            with path.open("r+") as file:
+                if not _flock(file):
+                    return False
+        except OSError:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+    def release(self) -> None:
+        """Let the lock go and remove its file."""
+        if self._file is not None and self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None

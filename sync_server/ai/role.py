@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sync_server.ai.contract import Accepted, Area, Event, JobRequest
 
@@ -30,6 +30,7 @@ class RoleUnavailable(Exception):
     """The AI role does not answer, or refuses for a reason of its own."""
 
 
+@runtime_checkable
 class AiRole(Protocol):
     """Submit and cancel jobs."""
 

@@ -15,6 +15,7 @@ import structlog
 
 from sync_server.ai.engine import JobEngine, JobExecutor
 from sync_server.ai.executors import MAX_CRASHES, Executors
+from sync_server.ai.locks import ExecutorLock
 from sync_server.ai.runner import Runner, crashed_ending
 from sync_server.ai.stages import Pipeline
 from sync_server.ai.store import AiStore
@@ -24,6 +25,7 @@ from sync_server.platform.database import DatabaseError
 log = structlog.get_logger(__name__)
 LEASE_MS: Final = 3_000
 CANCEL_POLL_S: Final = 0.5
+TAKEOVER_S: Final = 0.5
 ORPHANS_S: Final = 30.0
 FENCED_EXIT: Final = 70
 
@@ -37,7 +39,7 @@ def end_process() -> None:
 
 
 class Worker:
-    """One executor. `alone`: no other process of this data folder lives (take over at once)."""
+    """One executor. `scope` names its data folder on this machine."""
 
     def __init__(
         self,
@@ -50,13 +52,13 @@ class Worker:
         *,
         role: str,
         scope: str,
-        alone: bool,
         lease_ms: int = LEASE_MS,
         on_fenced: Callable[[], None] = end_process,
     ) -> None:
         self.executor_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._store, self._engine, self._make_executor = store, engine, make_executor
-        self._role, self._scope, self._alone = role, scope, alone
+        self._role, self._scope = role, scope
+        self._lock = ExecutorLock(data_dir)
         self._executors = Executors(store, lease_ms)
         self._on_fenced = on_fenced
         self.runner = Runner(store, pipelines, services, data_dir, self.executor_id)
@@ -67,9 +69,8 @@ class Worker:
 
     async def start(self) -> None:
         """Take a lease, take over what dead ones left, begin to run jobs."""
+        self._lock.take(self.executor_id)
         await self._executors.register(self.executor_id, self._role, self._scope)
-        if self._alone:
-            await self._executors.expire_scope(self._scope, self.executor_id)
         # The lease must not run out while the engine starts.
         self._tasks = [asyncio.create_task(self._heartbeat())]
         executor = self._make_executor(self.executor_id, self.runner.body)
@@ -90,6 +91,7 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(DatabaseError):
             await self._executors.leave(self.executor_id, idle)
+        self._lock.release()
 
     async def _heartbeat(self) -> None:
         pause_s = self._executors.lease_ms / 4_000
@@ -115,16 +117,18 @@ class Worker:
         self._on_fenced()
 
     async def _take_over(self) -> None:
-        pause_s = self._executors.lease_ms / 4_000
         while True:
             try:
                 await self.take_over()
             except Exception as error:
                 log.warning("takeover_waits", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(TAKEOVER_S)
 
     async def take_over(self) -> None:
         """Take over from every executor that is dead, if this one is first among the living."""
+        for neighbour in await self._executors.neighbours(self._scope, self.executor_id):
+            if self._lock.is_dead(neighbour):
+                await self._executors.leave(neighbour, idle=False)
         now = self._store.now()
         if now < self._settled_ms:
             return
