@@ -91,7 +91,7 @@ def time_requests(app: ASGIApp) -> ASGIApp:
 @asynccontextmanager
 async def open_platform(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Platform]:
     """Open and migrate the database and put the shared parts together; close them at the end."""
-    from sync_server.domains import STARTERS, SWEEPERS
+    from sync_server.domains import EFFECTS, STARTERS, SWEEPERS
 
     database = Database(settings.database)
     try:
@@ -104,11 +104,15 @@ async def open_platform(settings: Settings, clock: Clock = system_clock) -> Asyn
             signer=TokenSigner(settings.secret_key, settings.access_token_s, clock),
             objects=ObjectStore(settings.object_store),
             pokes=Pokes(),
+            job_effects=EFFECTS,
             sweepers=list(SWEEPERS),
         )
         for start in STARTERS:
             await start(platform)
-        yield platform
+        try:
+            yield platform
+        finally:
+            await platform.tasks.close()
     finally:
         await database.close()
 

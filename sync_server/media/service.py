@@ -31,8 +31,8 @@ from sync_server.platform.database import Tx
 from sync_server.platform.errors import Problem, not_found
 
 __all__ = [
-    "complete", "create_upload", "erase", "link", "owned", "photo", "picture_bytes", "receive",
-    "sweep", "touch", "usage",
+    "complete", "create_upload", "erase", "link", "owned", "photo", "picture_bytes", "ready",
+    "receive", "signed_url", "sweep", "touch", "usage",
 ]  # fmt: skip
 
 KEY_PATTERN: Final = "^[A-Za-z0-9_-]{32}$"
@@ -274,12 +274,16 @@ async def picture_bytes(platform: Platform, object_key: str) -> bytes:
 async def link(platform: Platform, user_no: int, key: str) -> MediaLink:
     """Sign an address of the user's own picture."""
     await photo(platform, user_no, key)
-    expires_ms = platform.clock() + limits.MEDIA_LINK_MS
+    url = signed_url(platform, key, limits.MEDIA_LINK_MS)
+    return MediaLink(url, platform.clock() + limits.MEDIA_LINK_MS)
+
+
+def signed_url(platform: Platform, key: str, for_ms: int) -> str:
+    """Return an address of stored media that works without signing in for a while."""
+    expires_ms = platform.clock() + for_ms
     signature = platform.signer.sign("media", key, expires_ms)
     base = platform.settings.public_url.rstrip("/")
-    return MediaLink(
-        f"{base}/api/media/{key}?expires={expires_ms}&signature={signature}", expires_ms
-    )
+    return f"{base}/api/media/{key}?expires={expires_ms}&signature={signature}"
 
 
 # --- for the other domains ------------------------------------------------------------------
@@ -294,6 +298,19 @@ async def owned(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
     rows = await tx.fetch_tuples(
         f"SELECT media_key FROM media_object WHERE user_no = ? AND {clause}", user_no, argument
     )
+    return {row[0] for row in rows}
+
+
+async def ready(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys that are the user's own and completely uploaded."""
+    wanted = {key for key in keys if _KEY.fullmatch(key)}
+    if not wanted:
+        return set()
+    clause, argument = tx.in_list("media_key", wanted)
+    rows = await tx.fetch_tuples(
+        f"SELECT media_key FROM media_object WHERE user_no = ? AND state = 'ready' AND {clause}",
+        user_no, argument,
+    )  # fmt: skip
     return {row[0] for row in rows}
 
 

@@ -39,6 +39,30 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
+    async def put_parts(self, key: str, parts: AsyncIterator[bytes]) -> None:
+        """Store an object part by part; its bytes are never all in memory."""
+        try:
+            await obstore.put_async(self._store, key, parts)
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+
+    async def size(self, key: str) -> int | None:
+        """Return the bytes of an object, or None when there is none."""
+        try:
+            return int((await obstore.head_async(self._store, key))["size"])
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+
+    async def get_range(self, key: str, start: int, end: int) -> bytes:
+        """Return the bytes [start, end) of an object that is there."""
+        try:
+            part = await obstore.get_range_async(self._store, key, start=start, end=end)
+            return bytes(part)
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+
     async def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import jwt
 import msgspec
@@ -15,6 +15,7 @@ from sync_server.platform.errors import Problem
 
 AUDIENCE = "daengdong-api"
 ISSUER = "daengdong"
+Purpose: TypeAlias = Literal["upload", "media", "artifact"]
 
 
 class CurrentUser(msgspec.Struct, frozen=True):
@@ -66,14 +67,12 @@ class TokenSigner:
             raise Problem("token_expired")
         return user
 
-    def sign(self, purpose: Literal["upload", "media"], key: str, expires_ms: int) -> str:
+    def sign(self, purpose: Purpose, key: str, expires_ms: int) -> str:
         """Sign permission to use an object key until a time."""
         text = f"{purpose}\n{key}\n{expires_ms}".encode()
         return hmac.new(self._url_key, text, hashlib.sha256).hexdigest()
 
-    def is_signed(
-        self, purpose: Literal["upload", "media"], key: str, expires_ms: int, signature: str
-    ) -> bool:
+    def is_signed(self, purpose: Purpose, key: str, expires_ms: int, signature: str) -> bool:
         """Say whether a signature is ours and still valid."""
         good = hmac.compare_digest(
             self.sign(purpose, key, expires_ms).encode(), signature.encode("utf-8", "replace")
