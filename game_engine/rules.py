@@ -151,6 +151,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         (10 * 60_000, 20 * 60_000),
         (25 * 60_000, 40 * 60_000),
     )
+    # A phone that asks later than this after the moment has missed the mission.
+    mission_missed_ms: int = 10 * 60_000
+    mission_deadline_ms: int = 3 * 60_000
+    # Phones go offline: how long after the deadline a submission is still taken.
+    mission_late_ms: int = 24 * 3_600_000
+    mission_judgements_max: int = 3
+    mission_points: int = 100
 
     # --- recording -------------------------------------------------------------------------
     auto_end_still_ms: int = 30 * 60_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -101,7 +100,7 @@ async def open_platform(
 
     Only a process that is `serving` has an AI role: a command beside a server must not run jobs.
     """
-    from sync_server.domains import EVENT_SINK, STARTERS, SWEEPERS
+    from sync_server.domains import EFFECTS, EVENT_SINK, STARTERS, SWEEPERS
 
     database = Database(settings.database)
     ai: LocalRole | HttpAiRole | None = None
@@ -118,15 +117,18 @@ async def open_platform(
             objects=ObjectStore(settings.object_store),
             pokes=Pokes(),
             ai=ai,
+            job_effects=EFFECTS,
             sweepers=list(SWEEPERS),
         )
         for start in STARTERS:
             await start(platform)
         if isinstance(ai, LocalRole):
-            if EVENT_SINK is not None:
-                ai.sink = partial(EVENT_SINK, platform)
+            ai.sink = EVENT_SINK(platform)
             await ai.start()
-        yield platform
+        try:
+            yield platform
+        finally:
+            await platform.tasks.close()
     finally:
         if ai is not None:
             await ai.close()

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from litestar.types import ControllerRouterHandler
 
-from edge_sdk.sync.facts import DiarySet, SettingsSet
-from sync_server.ai.contract import Event
+from edge_sdk.sync.facts import DiarySet, SettingsSet, WalkCancel, WalkFinish, WalkPoints, WalkStart
+from sync_server.ai.role import EventSink
 from sync_server.auth import routes as auth_routes
 from sync_server.auth import service as auth
 from sync_server.diary import routes as diary_routes
 from sync_server.diary import service as diary
 from sync_server.dogs import routes as dogs_routes
 from sync_server.dogs import service as dogs
+from sync_server.face import routes as face_routes
+from sync_server.face import service as face
+from sync_server.healthcare import routes as healthcare_routes
+from sync_server.healthcare import service as healthcare
+from sync_server.jobs import routes as jobs_routes
+from sync_server.jobs import service as jobs
 from sync_server.media import routes as media_routes
 from sync_server.media import service as media
+from sync_server.missions import routes as missions_routes
+from sync_server.missions import service as missions
 from sync_server.platform import idempotency
-from sync_server.platform.context import Platform, Sweeper
+from sync_server.platform.context import JobEffect, Platform, Sweeper
 from sync_server.platform.database import Tx
 from sync_server.platform.facts import FactContext, FactKind, Outcome
 from sync_server.privacy import routes as privacy_routes
@@ -48,8 +57,29 @@ async def _apply_setting(context: FactContext, fact: SettingsSet) -> Outcome:
     )
 
 
+WalkFact = WalkStart | WalkPoints | WalkFinish | WalkCancel
+
+
+def _with_missions(kind: FactKind) -> FactKind:
+    """Let a walk's missions follow what a fact has done to the walk."""
+
+    async def apply(context: FactContext, fact: WalkFact) -> Outcome:
+        outcome = await kind.apply(context, fact)
+        await missions.walk_changed(
+            context.platform, context.tx, context.user_no, fact.walk_id, context.now_ms
+        )
+        return outcome
+
+    return replace(kind, apply=apply)
+
+
 FACTS: dict[str, FactKind] = {
     **walks.FACTS,
+    **{
+        name: _with_missions(walks.FACTS[name])
+        for name in ("walk.start", "walk.points", "walk.finish", "walk.cancel")
+    },
+    **missions.FACTS,
     "diary.set": FactKind(DiarySet, _apply_diary),
     "settings.set": FactKind(SettingsSet, _apply_setting),
 }
@@ -66,15 +96,27 @@ ROUTES: list[ControllerRouterHandler] = [
     *diary_routes.ROUTES,
     *media_routes.ROUTES,
     *privacy_routes.ROUTES,
+    *jobs_routes.ROUTES,
+    *missions_routes.ROUTES,
+    *face_routes.ROUTES,
+    *healthcare_routes.ROUTES,
 ]
 
-EVENT_SINK: Callable[[Platform, str, Event], Awaitable[None]] | None = None
-"""Takes the events of AI jobs inside the process: (platform, job id, event)."""
+EVENT_SINK: Callable[[Platform], EventSink] = jobs.event_sink
+"""What takes the events of AI jobs inside the process."""
+
+EFFECTS: dict[str, JobEffect] = {
+    "mission": missions.job_ended,
+    "face": face.job_ended,
+    "healthcare": healthcare.job_ended,
+}
 
 STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
 
 SWEEPERS: list[Sweeper] = [
     walks.sweep,
+    missions.sweep,
+    jobs.sweep,
     sync.sweep,
     rankings.sweep,
     media.sweep,
@@ -88,6 +130,8 @@ SWEEPERS: list[Sweeper] = [
 ERASERS: list[Callable[[Tx, int, int], Awaitable[list[str]]]] = [
     # Captures fold out of the board before the walks they belong to are gone.
     territory.erase,
+    jobs.erase,
+    missions.erase,
     walks.erase,
     diary.erase,
     media.erase,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -119,16 +119,26 @@ def trend(sessions: Sequence[Session]) -> Trend:
     """Compare a dog's latest sessions with its own first ones.
 
     `sessions` in the order of their times (else `TrendInputInvalid`), refused reports included:
-    they hold no values and count for nothing. The baseline of a measure is the median of its first
-    `MOST_BASELINE` values before the two latest. Alert: both latest values differ from it by more
-    than MDC95 x sqrt 2 on the same side, with MDC95 the largest of the values compared.
+    they hold no values and count for nothing. See `trend_of_measures`.
     """
-    times = [session.captured_at_ms for session in sessions]
+    return trend_of_measures([(s.captured_at_ms, s.report.measures) for s in sessions])
+
+
+def trend_of_measures(sessions: Sequence[tuple[int, Mapping[str, Measure]]]) -> Trend:
+    """Compare sessions that are kept as (time in ms, measures by name), in the order of time.
+
+    A measure that a session does not have counts for nothing there. The baseline of a measure is
+    the median of its first `MOST_BASELINE` values before the two latest. Alert: both latest values
+    differ from it by more than MDC95 x sqrt 2 on the same side, with MDC95 the largest of the
+    values compared.
+    """
+    times = [captured_at_ms for captured_at_ms, _ in sessions]
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise TrendInputInvalid("sessions must be in the order of their times, none twice")
     followed = []
     for name in FOLLOWED:
-        values = [m for s in sessions if (m := s.report.measures[name]).value is not None]
+        kept = (measures.get(name) for _, measures in sessions)
+        values = [m for m in kept if m is not None and m.value is not None]
         if len(values) >= LEAST_BASELINE + SESSIONS_TO_ALERT:
             followed.append(_trend_of(name, values))
     return Trend(measures=tuple(followed), sessions=len(sessions))

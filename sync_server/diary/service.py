@@ -23,8 +23,12 @@ from sync_server.platform.database import Tx
 from sync_server.platform.errors import Problem, not_found
 from sync_server.platform.facts import FactRefused, Outcome
 
-__all__ = ["apply_set", "apply_setting", "delete", "entries", "entry", "erase", "put"]
+__all__ = [
+    "apply_set", "apply_setting", "delete", "entries", "entry", "erase", "put", "show_emotion",
+]  # fmt: skip
 
+SERVER_ID: Final = "00000000-0000-7000-8000-000000000000"
+"""Who writes what the server itself adds to an entry."""
 _ENTRY_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -164,6 +168,27 @@ def _differences(known: Entry | None, data: DiaryInput) -> dict[str, Any]:
     if not changed and known.head[1:] != (data.walk_id or "", data.date):
         changed["text"] = data.text
     return changed
+
+
+async def show_emotion(
+    tx: Tx, user_no: int, walk_id: str, emotion: dict[str, Any], now_ms: int
+) -> None:
+    """Put an emotion into the walk's entries that have none: what a user wrote stays."""
+    rows = await tx.fetch_tuples(
+        "SELECT entry_id FROM diary_entry WHERE user_no = ? AND walk_id = ? AND deleted = 0 "
+        "ORDER BY entry_id",
+        user_no, walk_id,
+    )  # fmt: skip
+    for (entry_id,) in rows:
+        known = await store.load(tx, user_no, entry_id)
+        if known is None or known.deleted:
+            continue
+        register = known.fields.get("emotion")
+        if register is not None and register.value != json_text(None):
+            continue
+        hlc = str(server_stamp(_stamps(known), SERVER_ID, now_ms))
+        fact = DiarySet(entry_id, walk_id, known.head.date, "emotion", emotion, hlc)
+        await apply_set(tx, user_no, fact, SERVER_ID, now_ms)
 
 
 async def delete(tx: Tx, user_no: int, client_id: str, entry_id: str, now_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +19,16 @@ from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.pokes import Pokes
 from sync_server.platform.rate_limit import READ, take
 from sync_server.platform.settings import Settings
+from sync_server.platform.tasks import Tasks
 from sync_server.platform.tokens import CurrentUser, TokenSigner
+from sync_server.platform.wakes import Wakes
 
 Sweeper = Callable[["Platform", int], Awaitable[None]]
+JobEffect = Callable[["Platform", Tx, Any, int], Awaitable[None]]
+"""(platform, tx, job, now_ms): what a domain does when a job ends or its result is replaced.
+
+In the transaction of the event, and safe to run again for the same job.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class Platform:
     pokes: Pokes
     ai: AiRole | None = None
     """The AI role: in this process or behind HTTP; None where this process has none."""
+    job_effects: Mapping[str, JobEffect] = field(default_factory=dict)
+    """By area of the job."""
+    wakes: Wakes = field(default_factory=Wakes)
+    tasks: Tasks = field(default_factory=Tasks)
     sweepers: list[Sweeper] = field(default_factory=list)
     """Periodic work of the domains: called with the platform and the time in ms."""
 

@@ -144,6 +144,7 @@ class Tx:
         self._inline = inline
         self._revision: int | None = None
         self._at_end: dict[AtEnd, set[int]] = {}
+        self._after: list[Callable[[], None]] = []
 
     def at_end(self, work: AtEnd, items: Iterable[int]) -> None:
         """Run `work` once with all items just before the commit.
@@ -157,6 +158,19 @@ class Tx:
         """Do what `at_end` was told; `Database.transaction` calls it."""
         for work, items in self._at_end.items():
             await work(self, items)
+
+    def after_commit(self, work: Callable[[], None]) -> None:
+        """Call `work` once the commit is done; never after a rollback.
+
+        For hints to those who wait, and to start what must not run inside the transaction. It
+        must not fail, and a savepoint that is undone does not take it back.
+        """
+        self._after.append(work)
+
+    def run_after_commit(self) -> None:
+        """Do what `after_commit` was told; `Database.transaction` calls it."""
+        for work in self._after:
+            work()
 
     async def fetch_all(self, sql: str, *args: Any) -> Sequence[Any]:
         """Run a query; return its rows (by position or column name)."""
@@ -339,6 +353,7 @@ class Database:
                 tx = Tx(self.dialect, current.connection, inline=self.dialect == "sqlite")
                 yield tx
                 await tx.run_at_end()
+            tx.run_after_commit()
         except DRIVER_FAULTS as error:
             translated = translate_error(error)
             if translated is error:

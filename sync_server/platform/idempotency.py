@@ -72,9 +72,14 @@ class Once:
 
 @asynccontextmanager
 async def idempotent(
-    platform: Platform, user_no: int, request: Request[Any, Any, Any]
+    platform: Platform,
+    user_no: int,
+    request: Request[Any, Any, Any],
+    content_sha256: str | None = None,
 ) -> AsyncIterator[Once]:
     """Open the transaction of a POST and execute it once per `Idempotency-Key`.
+
+    `content_sha256` stands for the body where that is not kept in memory (an upload).
 
     Raises Problem invalid_input for a key that is not 1-64 visible ASCII characters,
     idempotency_mismatch for a key that was used for another request.
@@ -87,7 +92,7 @@ async def idempotent(
         return
     if not _VISIBLE.fullmatch(key):
         raise Problem("invalid_input", "Idempotency-Key is 1 to 64 visible ASCII characters")
-    wanted, now_ms = await request_hash(request), platform.clock()
+    wanted, now_ms = await request_hash(request, content_sha256), platform.clock()
     async with platform.database.transaction() as tx:
         # PostgreSQL waits here for a transaction that has inserted the same key; SQLite's
         # writer is alone anyway.
@@ -118,13 +123,23 @@ async def idempotent(
         yield Once(tx, (int(row["status"]), row["body"].encode()))
 
 
-async def request_hash(request: Request[Any, Any, Any]) -> str:
-    """Return what tells two requests apart: method, path with query, and body."""
+async def request_hash(request: Request[Any, Any, Any], content_sha256: str | None = None) -> str:
+    """Return what tells two requests apart: method, path with query, and body (or its hash)."""
     digest = hashlib.sha256()
     query = request.scope.get("query_string", b"")
-    for part in (request.method.encode(), request.url.path.encode(), query, await request.body()):
+    body = await request.body() if content_sha256 is None else content_sha256.encode()
+    for part in (request.method.encode(), request.url.path.encode(), query, body):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+async def forget(tx: Tx, user_no: int, request: Request[Any, Any, Any]) -> None:
+    """Free the key of a request whose work was undone after all: it may be tried again."""
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        await tx.execute(
+            "DELETE FROM idempotent_answer WHERE user_no = ? AND key = ?", user_no, key
+        )
 
 
 async def sweep(platform: Platform, now_ms: int) -> None:

@@ -35,6 +35,7 @@ JOB_DELIVERIES = Counter(
 )
 JOB_CRASHES = Counter("daengdong_job_takeovers_total", "Executors whose jobs were taken over")
 STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
+JOB_STREAMS = Gauge("daengdong_job_streams", "Open live streams of jobs")
 registry = REGISTRY
 
 

@@ -111,6 +111,12 @@ def _complete(operation: Operation, handler: HTTPRouteHandler) -> None:
         assert isinstance(body, RequestBody)
         body.content[media_type] = OpenAPIMediaType(schema=_BYTES)
         operation.request_body = body
+    takes = handler.opt.get("takes")
+    if takes:
+        operation.request_body = RequestBody(
+            required=True,
+            content={name: OpenAPIMediaType(schema=schema) for name, schema in takes.items()},
+        )
     for media_type in handler.opt.get("answers_bytes", ()):
         answer = responses["200"]
         assert isinstance(answer, OpenAPIResponse)

@@ -30,6 +30,8 @@ PUSH = Limit("push", 600, 60.0)
 READ = Limit("read", 600, 50.0)
 WRITE = Limit("write", 200, 10.0)
 UPLOAD = Limit("upload", 30, 0.5)
+JOB = Limit("job", 30, 0.2)
+"""Analyses that a user asks for: each is seconds of a processor or a paid call."""
 
 
 async def limit(platform: Platform, tx: Tx, bucket: Limit, who: str) -> None:

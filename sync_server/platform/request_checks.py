@@ -23,7 +23,13 @@ class StrictRequest(Request[Any, Any, Any]):
     async def json(self) -> Any:
         """Return the body as the route's type; raise msgspec.ValidationError."""
         field = self.route_handler.parsed_fn_signature.parameters["data"]
-        return _decoder(field.annotation).decode(await self.body())
+        raw = await self.body()
+        try:
+            return _decoder(field.annotation).decode(raw)
+        except msgspec.DecodeError:
+            # Some error answers name the request that was refused.
+            self.state["refused_body"] = raw
+            raise
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from piccolo.columns import Column
 from sync_server.auth import service as auth
 from sync_server.auth.tables import AppUser, SyncClient
 from sync_server.dogs import service as dogs
+from sync_server.jobs import service as jobs
 from sync_server.platform import feed
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
@@ -152,6 +153,7 @@ async def export(tx: Tx, user_no: int, now_ms: int) -> Export:
         user_no,
     ):
         collections.setdefault(name, []).append(msgspec.json.decode(text))
+    collections["jobs"] = await jobs.export(tx, user_no)
     return Export(
         exported_at_ms=now_ms,
         profile=await profile(tx, user_no),

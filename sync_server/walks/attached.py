@@ -1,11 +1,12 @@
-"""Facts that hang on a walk or a dog: analyses of the device, submitted missions."""
+"""Results that hang on a walk or a dog: analyses of the device and of the server."""
 
 from __future__ import annotations
 
 import msgspec
 
-from edge_sdk.sync.facts import AnalysisAdd, MissionSubmit
+from edge_sdk.sync.facts import AnalysisAdd
 from sync_server.platform import feed
+from sync_server.platform.database import Tx
 from sync_server.platform.facts import FactContext, FactRefused, Outcome
 from sync_server.walks import rows
 
@@ -34,30 +35,19 @@ async def apply_analysis(context: FactContext, fact: AnalysisAdd) -> Outcome:
     return {"analysis_id": fact.analysis_id}
 
 
-async def apply_mission(context: FactContext, fact: MissionSubmit) -> Outcome:
-    """`mission.submit`: keep the submission of a mission video until it is judged."""
-    tx = context.tx
-    rows.mine(await rows.row(tx, fact.walk_id), context.user_no)
-    known = await tx.fetch_one(
-        "SELECT user_no, media_key FROM mission_submission WHERE mission_id = ?", fact.mission_id
-    )
-    if known is not None:
-        if known["user_no"] != context.user_no or known["media_key"] != fact.media_key:
-            raise FactRefused("id_taken", "a mission takes one submission")
-        return {"mission_id": fact.mission_id, "state": "submitted"}
+async def add_analysis(
+    tx: Tx, user_no: int, fact: AnalysisAdd, dog_id: str | None, job_id: str, now_ms: int
+) -> None:
+    """Keep (or replace) the result of a server's analysis; its document is that of a fact.
+
+    `dog_id` counts, not the fact's: an analysis may be of no dog in particular.
+    """
     await tx.execute(
-        """INSERT INTO mission_submission
-             (mission_id, user_no, walk_id, mission_type, media_key, nonce, at_ms, state)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 'submitted')""",
-        fact.mission_id, context.user_no, fact.walk_id, fact.mission_type, fact.media_key,
-        fact.nonce, fact.at_ms,
+        """INSERT INTO analysis (analysis_id, user_no, kind, dog_id, walk_id, at_ms, result, job_id)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (analysis_id) DO UPDATE SET result = excluded.result""",
+        fact.analysis_id, user_no, fact.kind, dog_id, fact.walk_id, fact.at_ms,
+        msgspec.json.encode(fact.result).decode(), job_id,
     )  # fmt: skip
-    doc = {
-        "mission_id": fact.mission_id,
-        "walk_id": fact.walk_id,
-        "mission_type": fact.mission_type,
-        "state": "submitted",
-        "at_ms": fact.at_ms,
-    }
-    await feed.publish(tx, context.user_no, "missions", fact.mission_id, doc, context.now_ms)
-    return {"mission_id": fact.mission_id, "state": "submitted"}
+    document = {**msgspec.structs.asdict(fact), "dog_id": dog_id, "job_id": job_id}
+    await feed.publish(tx, user_no, "analyses", fact.analysis_id, document, now_ms)

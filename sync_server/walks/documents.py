@@ -34,6 +34,17 @@ class VerdictDoc(msgspec.Struct, frozen=True):
     loop_cells: int
 
 
+class WalkMission(msgspec.Struct, frozen=True):
+    """What became of a mission of the walk; `state` and `reason` as in GET /api/missions/offers."""
+
+    mission_id: str
+    mission_type: str
+    state: str
+    confidence: float | None
+    reason: str | None
+    points: int
+
+
 class WalkDoc(msgspec.Struct, frozen=True):
     """A walk in the pull and in GET /api/walks; what is decided is null until it is judged."""
 
@@ -56,6 +67,9 @@ class WalkDoc(msgspec.Struct, frozen=True):
     drops: list[DropDoc] = []
     captured: list[str] | None = None
     loop_cells: int | None = None
+    missions: list[WalkMission] = []
+    points: int = 0
+    emotion: str | None = None
 
 
 MAX_DROPS = 200
@@ -94,7 +108,11 @@ def walk_document(row: Any) -> WalkDoc:
         "source": row["source"],
         "client_id": row["client_id"],
         "rules_version": row["rules_version"],
+        "points": row["points"],
+        "emotion": row["emotion"],
     }
+    if row["missions"] is not None:
+        known["missions"] = msgspec.json.decode(row["missions"], type=list[WalkMission])
     if row["verdict"] is not None:
         known |= msgspec.structs.asdict(msgspec.json.decode(row["verdict"], type=VerdictDoc))
     return WalkDoc(**known)

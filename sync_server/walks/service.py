@@ -20,7 +20,6 @@ from edge_sdk.errors import PackedError
 from edge_sdk.sync.facts import (
     MAX_WALK_CHUNKS,
     AnalysisAdd,
-    MissionSubmit,
     WalkCancel,
     WalkFinish,
     WalkPoints,
@@ -36,7 +35,13 @@ from sync_server.platform.errors import not_found
 from sync_server.platform.facts import FactContext, FactKind, FactRefused, Outcome
 from sync_server.privacy import service as privacy
 from sync_server.walks import attached, judging, rows
-from sync_server.walks.documents import WalkDoc, walk_document
+from sync_server.walks.attached import add_analysis
+from sync_server.walks.documents import WalkDoc, WalkMission, walk_document
+
+__all__ = [
+    "FACTS", "WalkMission", "add_analysis", "analysis_of_job", "erase", "list_walks", "open_walks",
+    "own_walk", "retally", "set_emotion", "set_missions", "sweep", "walk_document", "walk_of",
+]  # fmt: skip
 
 log = structlog.get_logger(__name__)
 LOCK_USER_WALKS = 2
@@ -163,7 +168,6 @@ FACTS: dict[str, FactKind] = {
     "walk.finish": FactKind(WalkFinish, apply_finish, needs_location_consent=True),
     "walk.cancel": FactKind(WalkCancel, apply_cancel),
     "analysis.add": FactKind(AnalysisAdd, attached.apply_analysis),
-    "mission.submit": FactKind(MissionSubmit, attached.apply_mission),
 }
 
 
@@ -193,6 +197,53 @@ async def walk_of(tx: Tx, user_no: int, walk_id: str) -> Any:
     if row is None or row["user_no"] != user_no or not row["announced"]:
         raise not_found()
     return row
+
+
+async def own_walk(tx: Tx, user_no: int, walk_id: str) -> Any:
+    """Return the row of the user's walk without holding it; not found as in `walk_of`."""
+    row = await tx.fetch_one(
+        "SELECT * FROM walk WHERE walk_id = ? AND user_no = ? AND announced = 1", walk_id, user_no
+    )
+    if row is None:
+        raise not_found()
+    return row
+
+
+async def set_missions(
+    tx: Tx, user_no: int, walk_id: str, missions: list[WalkMission], now_ms: int
+) -> None:
+    """Put what became of a walk's missions into its document, with their points."""
+    await _show(
+        tx, user_no, walk_id, now_ms,
+        missions=msgspec.json.encode(missions).decode(),
+        points=sum(each.points for each in missions),
+    )  # fmt: skip
+
+
+async def set_emotion(tx: Tx, user_no: int, walk_id: str, emotion: str, now_ms: int) -> None:
+    """Put the emotion seen after a walk into its document."""
+    await _show(tx, user_no, walk_id, now_ms, emotion=emotion)
+
+
+async def analysis_of_job(tx: Tx, user_no: int, job_id: str) -> str | None:
+    """Return the id of the analysis that a job has left, None before it has."""
+    found: str | None = await tx.fetch_value(
+        "SELECT analysis_id FROM analysis WHERE job_id = ? AND user_no = ?", job_id, user_no
+    )
+    return found
+
+
+async def _show(tx: Tx, user_no: int, walk_id: str, now_ms: int, **columns: Any) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    await tx.execute(
+        f"UPDATE walk SET {names} WHERE walk_id = ? AND user_no = ?",
+        *columns.values(), walk_id, user_no,
+    )  # fmt: skip
+    walk_no = await tx.fetch_value(
+        "SELECT walk_no FROM walk WHERE walk_id = ? AND user_no = ?", walk_id, user_no
+    )
+    if walk_no is not None:
+        await judging.publish(tx, walk_no, now_ms)
 
 
 async def sweep(platform: Platform, now_ms: int) -> None:
@@ -234,7 +285,7 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
     numbers = "SELECT walk_no FROM walk WHERE user_no = ?"
     for table in ("walk_chunk", "walk_sketch", "walk_tally"):
         await tx.execute(f"DELETE FROM {table} WHERE walk_no IN ({numbers})", user_no)
-    for table in ("walk", "analysis", "mission_submission"):
+    for table in ("walk", "analysis"):
         await tx.execute(f"DELETE FROM {table} WHERE user_no = ?", user_no)
     return []
 

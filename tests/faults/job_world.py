@@ -144,9 +144,12 @@ class World:
                 text = self.postgres.sql(sql, name)
                 return [tuple(line.split("|")) for line in text.splitlines()]
             return []
-        with suppress(sqlite3.Error), closing(
-            sqlite3.connect(f"file:{self.folder / 'ai.sqlite'}?mode=ro", uri=True, timeout=10)
-        ) as connection:
+        with (
+            suppress(sqlite3.Error),
+            closing(
+                sqlite3.connect(f"file:{self.folder / 'ai.sqlite'}?mode=ro", uri=True, timeout=10)
+            ) as connection,
+        ):
             return [tuple(map(str, row)) for row in connection.execute(sql)]
         return []
 

@@ -1,0 +1,1 @@
+"""Face: the best frame of a clip, and the emotion of a frame."""

@@ -1,0 +1,1 @@
+"""Healthcare: gait of a clip, its history and trend."""

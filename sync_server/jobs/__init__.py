@@ -1,0 +1,1 @@
+"""Jobs of the AI role as their owners see them: kept here, run there."""

@@ -1,0 +1,1 @@
+"""Surprise missions: offered on a walk, judged at its end, paid in points."""
