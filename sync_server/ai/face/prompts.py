@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_sdk.face.narration import EmotionReference, EmotionReferences
+from edge_sdk.face.narration import EmotionReference, EmotionReferences, level_of
 from edge_sdk.face.result import Probabilities
 from sync_server.ai.prompting import Sentence, bullets
 from sync_server.platform.llm.contract import Question
@@ -98,7 +98,7 @@ def narrator_question(probabilities: Probabilities, references: EmotionReference
     """Put the question together for the most probable emotion."""
     (name, confidence), *_ = probabilities.ranked()
     own = references.emotions[name]
-    level = _level(confidence, references)
+    level = level_of(confidence, references)
     return Question(
         prompt_version=PROMPT_VERSION,
         system=SYSTEM,
@@ -146,9 +146,3 @@ def problem_of(
         if _ALARM_KO.search(sentence.ko) or _ALARM_EN.search(sentence.en):
             return f"`{field}` is alarming or definitive"
     return None
-
-
-def _level(confidence: float, references: EmotionReferences) -> str:
-    if confidence < references.softer_below:
-        return "low"
-    return "high" if confidence >= references.stronger_from else "medium"

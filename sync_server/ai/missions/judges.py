@@ -30,6 +30,7 @@ from sync_server.platform.llm.guard import CallPolicy
 log = structlog.get_logger(__name__)
 CPU_FUNCTION: Final = "sync_server.ai.cpu.missions:judge_mission"
 """(path, mission type) -> a judge's JSON (`JudgeReply`), plus `model` where it is known."""
+MIME_TYPES: Final = {".mov": "video/quicktime", ".webm": "video/webm"}
 SURE: Final = 0.85
 """From this confidence on the embedded verdict spares the paid call (`judge_precheck` save)."""
 DEADLINE_S: Final = 60.0
@@ -76,7 +77,12 @@ class RemoteJudge:
         self, video: Path, criteria: Criteria, deadline_s: float = DEADLINE_S
     ) -> Judgement:
         """See `MissionJudge`."""
-        question = judge_question(criteria, Video(video, frames_per_second=FRAMES_PER_SECOND))
+        seen = Video(
+            video,
+            mime_type=MIME_TYPES.get(video.suffix.lower(), "video/mp4"),
+            frames_per_second=FRAMES_PER_SECOND[criteria.reference.mission_type],
+        )
+        question = judge_question(criteria, seen)
         policy = replace(self.policy, deadline_s=deadline_s)
         try:
             answered = await ask(

@@ -16,9 +16,10 @@ from sync_server.ai.references import Criteria
 from sync_server.platform.llm.contract import Question, Video
 from sync_server.platform.llm.schema import plain_schema
 
-PROMPT_VERSION: Final = "mission-judge-2"
-FRAMES_PER_SECOND: Final = 8.0
-"""A touch of half a second is four frames; the service's own 1 fps may miss it altogether."""
+PROMPT_VERSION: Final = "mission-judge-1"
+FRAMES_PER_SECOND: Final = {"SIT": 4.0, "DOWN": 4.0, "PAW": 6.0, "TURN": 6.0, "JUMP": 12.0}
+"""What a remote judge is to see of the video, by mission: a service left alone takes one frame a
+second, which shows a 0.5 s touch or a 0.3 s flight by luck. 12 is the product's target_fps."""
 MAX_SUMMARY: Final = 200
 MAX_EVIDENCE: Final = 8
 
