@@ -19,7 +19,7 @@ from sync_server.jobs.service import event_sink
 from sync_server.platform.webhooks import sign
 from tests.support.app import Server
 
-KEY = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cyE="
+KEY = "whsec_" + "YSBzZWNyZXQgdGhhdCBvbmx5IHRlc3RzIGtub3csIDMy"
 Script = Callable[[JobRequest], Sequence[Event]]
 
 
