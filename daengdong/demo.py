@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import httpx
 import msgspec
 
+from daengdong.demo_jobs import JobsResult, analyse_on_server
 from daengdong.map_page import render
 from daengdong.output import errors
 from daengdong.phone import Phone, now_ms, open_phone
@@ -84,8 +85,8 @@ async def run_demo(
     regions: Sequence[Path],
     quiet: bool,
     keep: bool,
-) -> tuple[DemoResult, str | None]:
-    """Play the demo; return what came of it and, with `keep`, the server's address."""
+) -> tuple[DemoResult, JobsResult, str | None]:
+    """Play the demo; return what came of it, its jobs and, with `keep`, the server's address."""
     out.mkdir(parents=True, exist_ok=True)
     play = cast(tracks)
     async with _server(work, regions, keep, quiet) as address:
@@ -100,14 +101,20 @@ async def run_demo(
         for player in homes:
             async with open_phone(_home(work, player), address) as phone:
                 await phone.sync()
+        async with open_phone(_home(work, play[0].player), address) as phone:
+            _say(quiet, f"{_name(play[0].player)} sends clips of the first walk")
+            jobs = await analyse_on_server(
+                phone, address, next(iter(events)), out / "jobs", lambda line: _say(quiet, line)
+            )
         result = await _gather(work, address, play, events, bool(regions))
+    (out / "jobs.json").write_bytes(msgspec.json.format(msgspec.json.encode(jobs)))
     (out / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
     (out / "map.html").write_text(render(result), encoding="utf-8")
     copies = out / "tracks"
     copies.mkdir(exist_ok=True)
     for track in tracks:
         (copies / track.name).write_bytes(track.read_bytes())
-    return result, address if keep else None
+    return result, jobs, address if keep else None
 
 
 @asynccontextmanager

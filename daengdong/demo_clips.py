@@ -1,4 +1,4 @@
-"""What the demo sees in the shipped clips: two walks, a sit and a face."""
+"""What the demo sees in the shipped clips: two walks, a sit, a jump and a face."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClipResult(msgspec.Struct, frozen=True, kw_only=True):
 def analyse_clips(
     out: Path, tell: Callable[[str], None], clips: Path = CLIPS
 ) -> tuple[ClipResult, ...]:
-    """Analyse every shipped clip by what its name says: `walk-*`, `sit`, `face`.
+    """Analyse every shipped clip by what its name says: `walk-*`, `sit`, `jump`, `face`.
 
     Overlays and reports go to a folder of `out` for each clip. A refused clip is a result too.
     """
@@ -43,7 +43,7 @@ def analyse_clips(
         for path in sorted(clips.glob("*.mp4")):
             tell(f"{path.stem}: analysing")
             kind = path.stem.split("-")[0]
-            analyse = {"walk": _walk, "sit": _sit, "face": _face}[kind]
+            analyse = {"walk": _walk, "sit": _mission, "jump": _mission, "face": _face}[kind]
             try:
                 results.append(analyse(path, out / path.stem, models))
             except EdgeError as error:
@@ -75,12 +75,12 @@ def _walk(path: Path, out: Path, models: Any) -> ClipResult:
     )
 
 
-def _sit(path: Path, out: Path, models: Any) -> ClipResult:
+def _mission(path: Path, out: Path, models: Any) -> ClipResult:
     from edge_sdk.mission.analyzer import MissionChecker
     from edge_sdk.mission.result import judge_answer
 
     with MissionChecker(models["pose"]) as checker:
-        analysis = checker.analyze("SIT", path)
+        analysis = checker.analyze(path.stem.upper(), path)
     verdict = analysis.verdict
     return ClipResult(
         clip=path.stem,

@@ -36,10 +36,12 @@ def demo(
     """Four phones walk, partly offline; one is killed and resumed, one goes by car.
 
     Starts the embedded server on a free port, replays the tracks, syncs, prints who owns what and
-    the rankings, and writes map.html (opens without a server), result.json and the tracks. Then the
-    shipped clips are analysed on this machine: two walks with overlay and report, a sit, a face.
+    the rankings, and writes map.html (opens without a server), result.json and the tracks. Clips of
+    the first walk become jobs of the server: three missions, a face, a gait, with live progress.
+    Then the shipped clips are analysed on this machine as a phone does, without a server.
     """
     from daengdong.demo import DemoFailed, run_demo
+    from daengdong.demo_jobs import JobsFailed
     from edge_sdk.walk.gpx import read_gpx
 
     tracks = track or sorted(SHIPPED.glob("*.gpx"), key=lambda path: read_gpx(path, None).t_ms[0])
@@ -50,17 +52,19 @@ def demo(
             raise fail("no_such_file", str(path), json)
     work = Path(tempfile.mkdtemp(prefix="daengdong-demo-"))
     try:
-        result, server = asyncio.run(
+        result, jobs, server = asyncio.run(
             run_demo(tracks, pace, out, work, regions or [], quiet=json, keep=keep)
         )
-    except (DemoFailed, EdgeError) as error:
+    except (DemoFailed, JobsFailed, EdgeError) as error:
         raise fail(error.code, str(error), json) from None
     finally:
         if not keep:
             shutil.rmtree(work, ignore_errors=True)
     clips = _analyse(out, json)
     if json:
-        print_json({"result": result, "clips": clips, "server": server, "out": str(out)})
+        print_json(
+            {"result": result, "jobs": jobs, "clips": clips, "server": server, "out": str(out)}
+        )
         return
     players = sorted(result.players, key=lambda player: player.rank)
     print_table(
@@ -85,6 +89,11 @@ def demo(
         told = ", ".join((*walk.events, *walk.notes))
         line = f"{walk.title} {names[walk.user_id]}: {walk.distance_m / 1000:.2f} km, {verdict}"
         console.print(f"{line}; {told}" if told else line, highlight=False)
+    print_table(
+        "analysed by the server, as jobs",
+        ("job", "s", "result"),
+        [[row.task, round(row.seconds, 1), "\n".join(row.says)] for row in jobs.jobs],
+    )
     for seen in clips:
         console.print(f"{seen.clip} ({seen.seconds:.1f} s): {seen.says}", highlight=False)
         for file in seen.files:
