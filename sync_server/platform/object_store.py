@@ -54,6 +54,16 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy an object inside the store; False when there is none."""
+        try:
+            await obstore.copy_async(self._store, source, target)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+        return True
+
     async def size(self, key: str) -> int | None:
         """Return the bytes of an object, or None when there is none."""
         try:
