@@ -86,7 +86,7 @@ async def _foreign_walk(tx: Tx, user_no: int, walk_id: str) -> bool:
 
 
 async def _check_photos(tx: Tx, user_no: int, keys: list[str]) -> None:
-    foreign = set(keys) - await media.owned(tx, user_no, keys)
+    foreign = set(keys) - await media.owned_photos(tx, user_no, keys)
     if foreign:
         raise FactRefused("not_found", f"{len(foreign)} of the photos")
 

@@ -171,7 +171,7 @@ def _checked(values: dict[str, Any], now_ms: int) -> dict[str, Any]:
 async def _use_photo(tx: Tx, user_no: int, key: str | None, now_ms: int) -> None:
     """Tell the media domain that a photo is in use; only the user's own may be."""
     if key is not None:
-        if not await media.owned(tx, user_no, [key]):
+        if not await media.owned_photos(tx, user_no, [key]):
             raise _wrong("photo_key", "not one of your uploads")
         await media.touch(tx, user_no, [key], now_ms)
 

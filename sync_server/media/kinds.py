@@ -19,7 +19,8 @@ class KindRules(msgspec.Struct, frozen=True):
     """The rules of one kind; `video` is None for pictures.
 
     `kept_ms` is how long it stays after it was last used; `in_feed` says whether the phones learn
-    of it by pull (the `photos` collection).
+    of it by pull (the `photos` collection). Those in the feed share one object where they are
+    equal; the others, which the AI role reads by their own key, do not.
     """
 
     media_types: frozenset[str]
@@ -49,8 +50,8 @@ PHOTO_KINDS: Final = tuple(kind for kind, rules in KINDS.items() if rules.in_fee
 MAX_ANY_BYTES: Final = max(rules.max_bytes for rules in KINDS.values())
 
 
-def sharing_kinds(kind: str) -> tuple[str, ...]:
-    """Return the kinds whose equal uploads share one stored object with this kind.
+def alike_kinds(kind: str) -> tuple[str, ...]:
+    """Return the kinds whose equal uploads need no second check for this kind.
 
     Only what passed the same check: a walk of 10 s is no mission's clip of 5 s.
     """

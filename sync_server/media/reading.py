@@ -53,20 +53,15 @@ def document(row: Any) -> PhotoDoc:
 async def photo(platform: Platform, user_no: int | None, key: str) -> tuple[PhotoDoc, str]:
     """Return stored media's document and object key; Problem not_found otherwise.
 
-    `user_no` is the owner, or None where a signed link is the permission: then `key` may also be
-    the name of the stored object, which equal uploads share.
+    `user_no` is the owner, or None where a signed link is the permission.
     """
     check_key(key)
-    mine = "media_key = ? AND user_no = ?"
-    whose: int | str | None = user_no
-    if user_no is None:
-        mine, whose = "(media_key = ? OR object_key = ?)", signed_links.object_key(key)
     async with platform.database.read() as tx:
+        owner = "" if user_no is None else " AND user_no = ?"
         row = await tx.fetch_one(
             f"""SELECT object_key, {DOC_COLUMNS} FROM media_object
-                WHERE {mine} AND state = 'ready'
-                ORDER BY CASE WHEN media_key = ? THEN 0 ELSE 1 END, media_key LIMIT 1""",
-            key, whose, key,
+                WHERE media_key = ? AND state = 'ready'{owner}""",
+            key, *(() if user_no is None else (user_no,)),
         )  # fmt: skip
     if row is None:
         raise not_found()
@@ -110,14 +105,14 @@ async def open_own_media(
 
     None where it names nothing of ours (a foreign URL: for `safe_fetch`). Raises Problem
     not_found where it names something of ours that is not this user's, or not complete. It counts
-    as used now. `OwnMedia.url` names the stored object, so that the AI role finds it in the store
-    (`signed_links.signed_object`), also where equal uploads share it.
+    as used now. The AI role finds the file of `OwnMedia.url` in the store, without a request
+    (`signed_links.signed_object`).
     """
     key = signed_links.named_key(platform.settings.public_url, said)
     if key is None:
         return None
     row = await tx.fetch_one(
-        f"""SELECT object_key, {DOC_COLUMNS} FROM media_object
+        f"""SELECT {DOC_COLUMNS} FROM media_object
             WHERE user_no = ? AND media_key = ? AND state = 'ready'""",
         user_no, key,
     )  # fmt: skip
@@ -127,19 +122,28 @@ async def open_own_media(
     return OwnMedia(
         key=key, kind=row["kind"], content_type=row["content_type"], sha256=row["sha256"],
         duration_ms=row["duration_ms"],
-        url=signed_url(platform, row["object_key"].partition("/")[2], for_ms),
+        url=signed_url(platform, key, for_ms),
     )  # fmt: skip
 
 
 async def owned(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
-    """Return those of the keys that are the user's own photos, uploaded or still pending."""
+    """Return those of the keys that are the user's own, uploaded or still pending."""
+    return await _owned(tx, user_no, keys, tuple(KINDS))
+
+
+async def owned_photos(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys that are the user's own photos: what a diary or a dog may show."""
+    return await _owned(tx, user_no, keys, PHOTO_KINDS)
+
+
+async def _owned(tx: Tx, user_no: int, keys: Iterable[str], kinds: tuple[str, ...]) -> set[str]:
     wanted = {key for key in keys if _KEY.fullmatch(key)}
     if not wanted:
         return set()
     clause, argument = tx.in_list("media_key", wanted)
-    kinds, more = tx.in_list("kind", PHOTO_KINDS)
+    of_kinds, more = tx.in_list("kind", kinds)
     rows = await tx.fetch_tuples(
-        f"SELECT media_key FROM media_object WHERE user_no = ? AND {clause} AND {kinds}",
+        f"SELECT media_key FROM media_object WHERE user_no = ? AND {clause} AND {of_kinds}",
         user_no, argument, more,
     )  # fmt: skip
     return {row[0] for row in rows}

@@ -13,7 +13,7 @@ import msgspec
 from sync_server.media import limits
 from sync_server.media.clips import CleanClip, clean_clip
 from sync_server.media.incoming import incoming_key, presigned_put
-from sync_server.media.kinds import KINDS, ClipKind, sharing_kinds
+from sync_server.media.kinds import KINDS, ClipKind, alike_kinds
 from sync_server.media.pictures import clean_picture
 from sync_server.media.reading import (
     DOC_COLUMNS,
@@ -24,6 +24,7 @@ from sync_server.media.reading import (
     link,
     open_own_media,
     owned,
+    owned_photos,
     parts,
     photo,
     picture_bytes,
@@ -44,8 +45,8 @@ from sync_server.platform.signed_links import object_key
 
 __all__ = [
     "KEY_PATTERN", "OwnMedia", "complete", "create_upload", "erase", "link", "open_own_media",
-    "owned", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url", "sweep",
-    "take_clip", "touch", "usage",
+    "owned", "owned_photos", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url",
+    "sweep", "take_clip", "touch", "usage",
 ]  # fmt: skip
 
 
@@ -260,7 +261,10 @@ async def _checked(
     async with platform.database.read() as tx:
         known = await _same_upload(tx, user_no, kind, declared_type, upload_sha256)
     if known is not None:
-        return known
+        if KINDS[kind].in_feed or known.object_key == object_key(key):
+            return known
+        if await platform.objects.copy(known.object_key, object_key(key)):
+            return msgspec.structs.replace(known, object_key=object_key(key))
     if KINDS[kind].video is not None:
         clip: CleanClip = await clean_clip(path, kind, declared_type)
         with clip.path.open("rb") as file:
@@ -278,7 +282,7 @@ async def _checked(
 
 
 async def _store(platform: Platform, row: Any, upload_sha256: str, stored: _Stored) -> PhotoDoc:
-    """Make the row ready in one transaction; share the object of an equal upload."""
+    """Make the row ready in one transaction; a photo shares the object of an equal upload."""
     user_no, key, now_ms = int(row["user_no"]), row["media_key"], platform.clock()
     kind, own = row["kind"], object_key(key)
     async with platform.database.transaction() as tx:
@@ -286,7 +290,9 @@ async def _store(platform: Platform, row: Any, upload_sha256: str, stored: _Stor
         current = await _own_row(tx, user_no, key)
         if current["state"] == "ready":  # a second `complete` at the same time was faster
             return document(current)
-        known = await _same_upload(tx, user_no, kind, row["declared_type"], upload_sha256)
+        known = None
+        if KINDS[kind].in_feed:
+            known = await _same_upload(tx, user_no, kind, row["declared_type"], upload_sha256)
         if known is None and stored.object_key != own:
             # the equal upload was swept since it was looked up
             raise Problem("upload_incomplete", "complete the upload again")
@@ -311,7 +317,7 @@ async def _store(platform: Platform, row: Any, upload_sha256: str, stored: _Stor
 async def _same_upload(
     tx: Tx, user_no: int, kind: str, declared_type: str | None, upload_sha256: str
 ) -> _Stored | None:
-    kinds, argument = tx.in_list("kind", sharing_kinds(kind))
+    kinds, argument = tx.in_list("kind", alike_kinds(kind))
     # A picture's answer depends on the type it was announced as; equal videos are equal.
     if KINDS[kind].video is not None:
         declared_type = None

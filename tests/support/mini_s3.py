@@ -61,6 +61,11 @@ def _handler(s3: MiniS3) -> type[BaseHTTPRequestHandler]:
         def do_PUT(self) -> None:
             key, query = self._where()
             data = self._body()
+            source = self.headers.get("x-amz-copy-source")
+            if source is not None:
+                s3.objects[key] = s3.objects[unquote(source).lstrip("/").partition("/")[2]]
+                self._answer(200, b'<CopyObjectResult><ETag>"x"</ETag></CopyObjectResult>')
+                return
             if "uploadId" in query:
                 s3.parts[query["uploadId"][0]][int(query["partNumber"][0])] = data
             else:
