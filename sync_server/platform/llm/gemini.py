@@ -1,6 +1,6 @@
 """Gemini by google-genai: `generateContent`, short videos inline, long ones by the Files API.
 
-Wire: ai.google.dev, REST v1beta. The SDK neither retries nor limits time unless told to, answers
+Wire: ai.google.dev, REST v1beta (said, because google-genai 3 would ask v1 and 2 v1beta). The SDK neither retries nor limits time unless told to, answers
 `parsed=None` for what it cannot parse, and has no exception for a safety block: so only its text
 is taken, and only with finish reason STOP. Its own timeout is not set: it is also sent as
 `X-Server-Timeout`, and the service refuses values under 10 s.
