@@ -23,8 +23,8 @@ class Question:
     """One question with the shape of its answer.
 
     `schema` is JSON Schema of the plain subset that all services take (`schema.py`). `system` may
-    be empty. `max_output_tokens` bounds the cost of an answer; one of ours has some 200, models that
-    think before they answer need the rest.
+    be empty. `max_output_tokens` bounds the cost of an answer; one of ours has some 200, models
+    that think before they answer need the rest.
     """
 
     prompt_version: str
