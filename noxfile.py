@@ -11,6 +11,8 @@ SEEING = ("tests/edge_sdk/test_resample.py", "tests/edge_sdk/test_detect.py",
           "tests/edge_sdk/test_smoothing_filters.py", "tests/edge_sdk/test_mission_check.py",
           "tests/edge_sdk/test_media_files.py", "tests/edge_sdk/test_face_result.py",
           "tests/edge_sdk/test_tracking.py")  # fmt: skip
+LLM = ("gemini_judge", "twelvelabs_judge", "judges", "narrator", "prompts", "llm_guard",
+       "llm_addresses", "references")  # fmt: skip
 SDK_ALONE = ("numpy>=2.0", "msgspec>=0.19", "h3>=4.2", "onnxruntime>=1.20", "av>=14")
 
 
@@ -76,6 +78,16 @@ def sdk_alone(session: nox.Session) -> None:
     session.run("python", "tests/support/only_small_imports.py")
     session.run("pytest", "tests/game_engine", *SEEING, "tests/edge_sdk/test_packed.py",
                 "tests/edge_sdk/test_gpx.py")  # fmt: skip
+
+
+@nox.session
+def previous_llm_sdks(session: nox.Session) -> None:
+    """Run the tests of model calls by the SDKs' previous major versions (own environment)."""
+    session.install("google-genai==2.34.0", "openai==2.54.0", *SDK_ALONE, "httpx", "structlog",
+                    "prometheus-client", "typer", "rich", "pytest", "anyio", "hypothesis",
+                    "asyncpg")  # fmt: skip
+    session.install("--no-deps", ".")
+    session.run("pytest", *(f"tests/sync_server/test_{name}.py" for name in LLM), *session.posargs)
 
 
 @nox.session

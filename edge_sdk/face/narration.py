@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -89,14 +89,15 @@ def narrate(probabilities: Probabilities, references: EmotionReferences | None =
         raise NarrationFailed(f"probabilities {values} are not of 0..1 with the sum 1")
     (first, confidence), (second, runner_up) = ranked[:2]
     emotion = known.emotions[first]
-    level = _level(confidence, known)
+    level = level_of(confidence, known)
     narration: Text = getattr(emotion.narration, level)
     if confidence - runner_up < known.mixed_within:
         narration = narration.then(known.mixed.filled(known.emotions[second].emotion_name))
     return Narration(narration, getattr(emotion.summary, level))
 
 
-def _level(confidence: float, known: EmotionReferences) -> str:
+def level_of(confidence: float, known: EmotionReferences) -> Literal["high", "medium", "low"]:
+    """The level of confidence that the references' texts are written for."""
     if confidence < known.softer_below:
         return "low"
     return "high" if confidence >= known.stronger_from else "medium"

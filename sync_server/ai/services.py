@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sync_server.ai.cpu.bundles import manifest_for
-from sync_server.ai.face.narrator import Narrator, TemplateNarrator
+from sync_server.ai.face.narrator import Narrator, face_narrator
 from sync_server.ai.fetching import MediaFetcher
-from sync_server.ai.missions.judges import EmbeddedJudge, MissionJudge
+from sync_server.ai.missions.assembly import mission_judge
+from sync_server.ai.missions.judges import MissionJudge
 from sync_server.ai.missions.verdict_cache import StoredVerdicts, VerdictCache
 from sync_server.ai.references import EmotionReferenceStore, MissionReferenceStore
 from sync_server.ai.stages import CpuPool
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database
+from sync_server.platform.llm.desks import Desks
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.settings import Settings
 from sync_server.platform.tokens import TokenSigner
@@ -34,26 +36,26 @@ class AiServices:
     narrator: Narrator
     mission_references: MissionReferenceStore
     emotion_references: EmotionReferenceStore
+    desks: Desks
+
+    async def close(self) -> None:
+        """Close the connections to services; the pool and the store belong to others."""
+        await self.desks.close()
 
 
-def build_services(
-    settings: Settings,
-    *,
-    cpu: CpuPool,
-    store: Database,
-    objects: ObjectStore,
-    signer: TokenSigner,
-    clock: Clock,
-    judge: MissionJudge | None = None,
-    narrator: Narrator | None = None,
+def make_services(
+    settings: Settings, cpu: CpuPool, objects: ObjectStore, clock: Clock, store: Database
 ) -> AiServices:
-    """Compose the services; without a judge or narrator those that need no network.
+    """Compose the services as the settings say.
 
-    `store` is the AI role's own database (with `verdict_cache.STATEMENTS`), `cpu` the pool of
-    worker processes. Raises what reading the bundles and references raises.
+    `store` is the AI role's own database (with the table of `verdict_cache.STATEMENTS`), `cpu` the
+    pool of worker processes. Raises SettingsInvalid for a paid service without its key, and what
+    reading bundles and references raises.
     """
     folder = Path(settings.references_dir) if settings.references_dir else None
     emotions = EmotionReferenceStore(folder)
+    signer = TokenSigner(settings.secret_key, settings.access_token_s, clock)
+    desks = Desks(settings, clock)
     return AiServices(
         cpu=cpu,
         objects=objects,
@@ -61,15 +63,16 @@ def build_services(
         clock=clock,
         signer=signer,
         fetcher=MediaFetcher(settings, objects, signer),
-        judge=judge or EmbeddedJudge(cpu, model=embedded_model(settings)),
+        judge=mission_judge(settings, cpu, desks, pose_model(settings)),
         verdicts=StoredVerdicts(store, clock),
-        narrator=narrator or TemplateNarrator(emotions),
+        narrator=face_narrator(settings, emotions, desks),
         mission_references=MissionReferenceStore(folder),
         emotion_references=emotions,
+        desks=desks,
     )
 
 
-def embedded_model(settings: Settings) -> str:
-    """Name and version of the bundle that the embedded judge uses: part of what is cached."""
+def pose_model(settings: Settings) -> str:
+    """Name and version of the bundle that worker processes judge poses with."""
     manifest = manifest_for("pose", settings.models_dir)
     return f"{manifest.name}-{manifest.version}"

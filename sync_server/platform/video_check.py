@@ -20,8 +20,9 @@ from sync_server.platform.media_types import HEAD_BYTES, PICTURE_TYPES, VIDEO_TY
 
 log = structlog.get_logger(__name__)
 _CHILD: Final = Path(__file__).with_name("video_child.py")
-MEMORY_BYTES: Final = 1536 * 1024 * 1024
-"""Address space of the decoder: PyAV maps 400 MB, 4K HEVC needs 300 MB for its references."""
+MEMORY_BYTES: Final = 768 * 1024 * 1024
+"""Address space of the decoder; measured: 4K H.264 needs 180 MB, 4K HEVC 220 MB, with 10 bits
+250 MB (the interpreter and PyAV are 130 MB of it). Codecs with more references need more."""
 CPU_S: Final = 30
 WALL_S: Final = 60.0
 CHILDREN_AT_ONCE: Final = 2

@@ -122,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "429":
             status, headers_out, content = self.owner.error(429)
             self._send(status, {**headers_out, "Retry-After": self.owner.retry_after}, content)
+        elif fault == "redirect":
+            self._send(307, {"Location": f"{self.owner.url}/elsewhere"}, b"")
         elif fault.isdigit():
             self._send(*self.owner.error(int(fault)))
         else:

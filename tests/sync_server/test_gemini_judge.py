@@ -15,7 +15,7 @@ from edge_sdk.mission.result import Mission, Verdict
 from sync_server.ai.contract import JobRequest, MissionInput
 from sync_server.ai.missions.judgement import Judgement
 from sync_server.ai.missions.judges import RemoteJudge
-from sync_server.ai.missions.prompts import PROMPT_VERSION
+from sync_server.ai.missions.prompts import FRAMES_PER_SECOND, PROMPT_VERSION
 from sync_server.ai.references import MissionReferenceStore
 from sync_server.ai.stages import Json, Stage, StageContext, StageUnavailable
 from sync_server.platform.llm.gemini import GeminiModel
@@ -138,7 +138,7 @@ async def test_the_request_holds_criteria_schema_and_enough_frames(
     assert bytes_of(part) == CLIP.read_bytes()
     assert part["inlineData"]["mimeType"] == "video/mp4"
     # Half a second of contact has to be several frames.
-    assert part["videoMetadata"]["fps"] * 0.5 >= 4
+    assert part["videoMetadata"]["fps"] * 0.5 >= 3
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -235,6 +235,13 @@ async def test_a_wrong_key_is_a_matter_of_settings(gemini: Gemini, tmp_path: Pat
     assert caught.value.reason == "EXTERNAL_API_NOT_CONFIGURED"
 
 
+async def test_a_redirect_is_not_followed(gemini: Gemini, tmp_path: Path) -> None:
+    gemini.always = "redirect"
+    with pytest.raises(StageUnavailable):
+        await judged(gemini, tmp_path)
+    assert {call.path for call in gemini.calls} == {gemini.paid_calls()[0].path}
+
+
 async def test_a_missing_file_is_no_verdict(gemini: Gemini, tmp_path: Path) -> None:
     async with judging(gemini, tmp_path) as judge:
         with pytest.raises(StageUnavailable) as caught:
@@ -263,7 +270,7 @@ async def test_a_large_video_is_uploaded_and_deleted(gemini: Gemini, tmp_path: P
     assert one.verdict is Verdict.SUCCESS
     part = video_of(request_of(gemini.paid_calls()[0]))
     assert part["fileData"]["mimeType"] == "video/mp4"
-    assert part["videoMetadata"]["fps"] >= 8
+    assert part["videoMetadata"]["fps"] == FRAMES_PER_SECOND["SIT"]
     assert len(gemini.deleted) == 1 and not gemini.files
 
 

@@ -131,7 +131,7 @@ async def put_into_words(context: StageContext, state: Json) -> Json:
     """Let the dog speak; a service that fails leaves it to the template."""
     try:
         emotion = results.emotion_of(state["emotion"])
-        words = await context.services.narrator.narrate(emotion.emotion_probabilities)
+        words = await context.services.narrator.tell(emotion.emotion_probabilities)
     except NarrationFailed as error:
         raise refused("face", error) from None
     return {"words": results.to_json(words)}

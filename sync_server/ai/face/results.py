@@ -147,7 +147,14 @@ def _words(state: Json) -> Json:
         "notice": state["notice"],
         "narrated_by": {
             name: state["words"].get(name)
-            for name in ("narrator", "model", "reference_version", "fallback_reason")
+            for name in (
+                "narrator",
+                "model",
+                "prompt_version",
+                "reference_version",
+                "failure_type",
+                "failure_reason",
+            )
         },
     }
 

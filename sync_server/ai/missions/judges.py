@@ -30,6 +30,7 @@ from sync_server.platform.llm.guard import CallPolicy
 log = structlog.get_logger(__name__)
 CPU_FUNCTION: Final = "sync_server.ai.cpu.missions:judge_mission"
 """(path, mission type) -> a judge's JSON (`JudgeReply`), plus `model` where it is known."""
+MIME_TYPES: Final = {".mov": "video/quicktime", ".webm": "video/webm"}
 SURE: Final = 0.85
 """From this confidence on the embedded verdict spares the paid call (`judge_precheck` save)."""
 DEADLINE_S: Final = 60.0
@@ -76,7 +77,12 @@ class RemoteJudge:
         self, video: Path, criteria: Criteria, deadline_s: float = DEADLINE_S
     ) -> Judgement:
         """See `MissionJudge`."""
-        question = judge_question(criteria, Video(video, frames_per_second=FRAMES_PER_SECOND))
+        seen = Video(
+            video,
+            mime_type=MIME_TYPES.get(video.suffix.lower(), "video/mp4"),
+            frames_per_second=FRAMES_PER_SECOND[criteria.reference.mission_type],
+        )
+        question = judge_question(criteria, seen)
         policy = replace(self.policy, deadline_s=deadline_s)
         try:
             answered = await ask(
@@ -103,6 +109,9 @@ class EmbeddedJudge:
     cpu: CpuPool
     model: str = "daengdong"
     name: str = "embedded"
+    function: str = CPU_FUNCTION
+    models_dir: str = ""
+    """The worker processes' folder of bundles; empty: what they find by themselves."""
 
     @property
     def version(self) -> str:
@@ -114,8 +123,10 @@ class EmbeddedJudge:
         """See `MissionJudge`; TimeoutError and WorkerDied of the pool pass through."""
         mission = criteria.reference.mission_type
         made: dict[str, Any] = await self.cpu.call(
-            CPU_FUNCTION, str(video), mission.value, timeout_s=deadline_s
-        )
+            self.function, str(video), mission.value,
+            *((self.models_dir,) if self.models_dir else ()),
+            timeout_s=deadline_s,
+        )  # fmt: skip
         try:
             reply = msgspec.convert(made, JudgeReply)
         except msgspec.ValidationError as error:

@@ -5,23 +5,23 @@ The version is part of every result: raise it with every change of `TEMPLATE` or
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from edge_sdk.references.texts import Levels, Text
+from edge_sdk.references.texts import Levels
+from sync_server.ai.prompting import Sentence, bullets
 from sync_server.ai.references import Criteria
 from sync_server.platform.llm.contract import Question, Video
 from sync_server.platform.llm.schema import plain_schema
 
-PROMPT_VERSION: Final = "mission-judge-2"
-FRAMES_PER_SECOND: Final = 8.0
-"""A touch of half a second is four frames; the service's own 1 fps may miss it altogether."""
+PROMPT_VERSION: Final = "mission-judge-1"
+FRAMES_PER_SECOND: Final = {"SIT": 4.0, "DOWN": 4.0, "PAW": 6.0, "TURN": 6.0, "JUMP": 12.0}
+"""What a remote judge is to see of the video, by mission: a service left alone takes one frame a
+second, which shows a 0.5 s touch or a 0.3 s flight by luck. 12 is the product's target_fps."""
 MAX_SUMMARY: Final = 200
 MAX_EVIDENCE: Final = 8
-_HANGUL: Final = re.compile(r"[가-힣]")
 
 SYSTEM: Final = (
     "You are a professional dog training judge. You decide whether a dog successfully performed "
@@ -75,17 +75,6 @@ Return ONLY raw JSON in the following format. Do NOT use markdown. Do NOT includ
 }}"""
 
 
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence in both languages."""
-
-    ko: Annotated[str, Meta(min_length=1, max_length=400)]
-    en: Annotated[str, Meta(min_length=1, max_length=400)]
-
-    def text(self) -> Text:
-        """As the product's text."""
-        return Text(self.ko.strip(), self.en.strip())
-
-
 class ReplyEvidence(msgspec.Struct, frozen=True):
     """A moment that a judge relies on."""
 
@@ -134,7 +123,7 @@ def problem_of(reply: JudgeReply, criteria: Criteria) -> str | None:
     if max(len(reply.summary.ko), len(reply.summary.en)) > MAX_SUMMARY:
         return f"`summary` is longer than {MAX_SUMMARY} characters"
     for sentence in (reply.summary, *(one.description for one in reply.evidence)):
-        if not _HANGUL.search(sentence.ko) or _HANGUL.search(sentence.en):
+        if not sentence.in_its_languages():
             return "`ko` is not Korean, or `en` not English"
     held = reply.hold_duration_sec
     if reply.verdict == "SUCCESS" and criteria.hold_s is not None:
@@ -143,11 +132,6 @@ def problem_of(reply: JudgeReply, criteria: Criteria) -> str | None:
         if held < criteria.hold_s:
             return f"verdict SUCCESS, but `hold_duration_sec` is below {criteria.hold_s:g}"
     return None
-
-
-def bullets(items: tuple[str, ...]) -> str:
-    """A list in a prompt."""
-    return "\n".join(f"- {item}" for item in items)
 
 
 def guideline(levels: Levels) -> str:

@@ -14,8 +14,8 @@ class Video:
     """A video file to look at, `frames_per_second` of it."""
 
     path: Path
-    mime_type: str = "video/mp4"
-    frames_per_second: float = 8.0
+    mime_type: str
+    frames_per_second: float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final
 
 LONGEST_RETRY_AFTER_S: Final = 3_600.0
-_SECONDS = re.compile(r"\d{1,6}(\.\d{1,9})?s?")
+_SECONDS = re.compile(r"\d{1,6}(\.\d{1,9})?s?", re.ASCII)
 
 
 class LlmError(Exception):

@@ -67,7 +67,12 @@ class GeminiModel:
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,
-            http_options=types.HttpOptions(base_url=base_url or BASE_URL, api_version="v1beta"),
+            http_options=types.HttpOptions(
+                base_url=base_url or BASE_URL,
+                api_version="v1beta",
+                # The SDK would follow a redirect anywhere, with the key in a header of its own.
+                async_client_args={"follow_redirects": False},
+            ),
         ).aio
 
     async def answer(self, question: Question) -> RawAnswer:

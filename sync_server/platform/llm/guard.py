@@ -22,15 +22,16 @@ class CallPolicy:
     """How long and how often to try.
 
     `deadline_s` bounds everything: tries, waits, the repair of a broken answer. One try takes at
-    most `attempt_s`. Between tries: `first_wait_s`, doubled each time, 50-100 % of it at random so
-    that workers which failed together do not come back together; a Retry-After instead where the
-    service gave one. A wait that would end past the deadline is not begun.
+    most `attempt_s`. Between tries: `first_wait_s`, times `growth` each time, plus up to half of it
+    at random, so that workers which failed together do not come back together; a Retry-After
+    instead where the service gave one. A wait that would end past the deadline is not begun.
     """
 
     deadline_s: float
     attempt_s: float
     attempts: int = 3
     first_wait_s: float = 1.0
+    growth: float = 2.0
 
 
 @dataclass
@@ -111,4 +112,5 @@ class Guard:
     def _wait_s(self, policy: CallPolicy, attempt: int, error: LlmError) -> float:
         if error.retry_after_s is not None:
             return error.retry_after_s
-        return float(policy.first_wait_s * 2 ** (attempt - 1) * (0.5 + 0.5 * self.jitter()))
+        wait_s = policy.first_wait_s * policy.growth ** (attempt - 1)
+        return float(wait_s * (1.0 + 0.5 * self.jitter()))

@@ -39,7 +39,7 @@ class OpenAiModel:
     def __init__(self, api_key: str, model: str, base_url: str = "") -> None:
         if not api_key:
             raise LlmNotConfigured("no key for OpenAI")
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         self.model = model
         self._client = AsyncOpenAI(
@@ -47,6 +47,7 @@ class OpenAiModel:
             base_url=base_url or BASE_URL,
             max_retries=0,
             timeout=None,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         # OpenAI's newer models refuse `max_tokens`; many compatible servers know only that.
         self._length = "max_tokens" if base_url else "max_completion_tokens"

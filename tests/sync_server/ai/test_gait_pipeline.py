@@ -143,7 +143,7 @@ async def test_requests_that_will_not_do_are_refused(tmp_path: Path, cpu: OneWor
         walk = await made.put_media(WALK)
         wide = await made.run(GAIT_ANALYSIS, JobRequest("j1", video_url=walk, policy=Policy(11)))
         none = await made.run(GAIT_ANALYSIS, JobRequest("j2"))
-        gone = await made.run(GAIT_ANALYSIS, JobRequest("j3", video_url=made.link("gone")))
+        gone = await made.run(GAIT_ANALYSIS, JobRequest("j3", video_url=made.link("g" * 32)))
     assert failure(wide) == ("VIDEO_TOO_LONG", "VALIDATING", 2)
     assert wide.failed.ko == "영상 길이가 너무 깁니다. 10초 이하로 업로드해 주세요."
     assert wide.failed.details == {"max_duration_sec": 10}
