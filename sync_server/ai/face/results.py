@@ -85,7 +85,10 @@ def emotion(
     return {
         **_head(job, finished_ms),
         "processing": _read_processing(started_ms, finished_ms),
-        "result": {"emotion": _emotion(job, state)},
+        "result": {
+            "emotion": _emotion(job, state),
+            "narration": state["words"]["narration"][job.language],
+        },
         "model_version": state["emotion"]["model_version"],
         "details": _words(state),
     }

@@ -72,7 +72,9 @@ async def test_a_walks_missions_become_the_products_result(tmp_path: Path, cpu: 
     assert (result["analysis_id"], result["walk_id"]) == ("analysis_001", "walk_001")
     assert result["model_version"].startswith("mission_pipeline_v1:embedded:dog-pose-")
     sat, lay = result["result"]["missions"]
-    assert set(sat) == {"mission_id", "mission_type", "success", "confidence", "summary"}
+    assert set(sat) == {
+        "mission_id", "mission_type", "success", "confidence", "summary", "verdict",
+    }  # fmt: skip
     assert sat["mission_id"] == "m0" and sat["success"] is True and sat["confidence"] > 0.5
     assert sat["summary"] == "지시에 맞춰 안정적으로 앉았습니다."
     assert lay["success"] is False and "failure_type" not in lay
