@@ -24,6 +24,7 @@ def _register() -> None:
     try:
         from daengdong import (
             analyze_commands,
+            bench_commands,
             demo_command,
             job_commands,
             model_commands,
@@ -44,6 +45,7 @@ def _register() -> None:
     app.add_typer(analyze_commands.analyze, name="analyze")
     toolchain.add_toolchain(model_commands.models)
     app.add_typer(model_commands.models, name="models")
+    app.add_typer(bench_commands.bench, name="bench")
     app.add_typer(server_commands.regions, name="regions")
     app.add_typer(server_commands.users, name="users")
     app.add_typer(server_commands.db, name="db")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from sync_server.ai.stages import StageContext
@@ -15,7 +14,8 @@ async def store(context: StageContext, name: str, path: Path) -> str:
     The store replaces whole objects: a stage that runs twice leaves the same one.
     """
     key = artifact_key(context.job.job_id, name)
-    await context.services.objects.put(key, await asyncio.to_thread(path.read_bytes))
+    with path.open("rb") as file:
+        await context.services.objects.put_file(key, file)
     return key
 
 

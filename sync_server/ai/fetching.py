@@ -12,16 +12,16 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import structlog
 
 from sync_server.ai.contract import Area
 from sync_server.ai.refusals import MAX_DURATION_S, not_fetched, too_long, unreadable
 from sync_server.ai.stages import Json, StageContext, StageFailed
-from sync_server.platform.artifact_links import ARTIFACT_PATH, artifact_key
+from sync_server.platform.artifact_links import signed_artifact
 from sync_server.platform.media_types import HEAD_BYTES, VIDEO_TYPES, sniff
-from sync_server.platform.object_store import ObjectStore, ObjectStoreFailed
+from sync_server.platform.object_store import ObjectStore, ObjectStoreFailed, ObjectTooLarge
 from sync_server.platform.safe_fetch import (
     Fetched,
     FetchFailed,
@@ -31,13 +31,13 @@ from sync_server.platform.safe_fetch import (
     parse_allow_hosts,
 )
 from sync_server.platform.settings import Settings
+from sync_server.platform.signed_links import signed_object
 from sync_server.platform.tokens import TokenSigner
 from sync_server.platform.video_check import VideoLimits, VideoRefused, check_video
 
 log = structlog.get_logger(__name__)
 MAX_VIDEO_BYTES: Final = 100 * 1024 * 1024
 FETCH_S: Final = 30.0
-_MEDIA_PATH: Final = "/api/media/"
 
 
 class MediaFetcher:
@@ -73,54 +73,36 @@ class MediaFetcher:
 
     def _own_key(self, url: str) -> str | None:
         """The object key of a link of ours whose signature holds; None for all others."""
-        if not url.startswith(f"{self._base}/api/"):
-            return None
-        path, _, query = url[len(self._base) :].partition("?")
-        values = parse_qs(query)
-        expires, signature = values.get("expires", [""])[0], values.get("signature", [""])[0]
-        if not expires.isdecimal() or len(expires) > 16:
-            return None
-        if path.startswith(_MEDIA_PATH):
-            name = path.removeprefix(_MEDIA_PATH)
-            if self._signer.is_signed("media", name, int(expires), signature):
-                return f"media/{name}"
-        elif path.startswith(ARTIFACT_PATH):
-            named = path.removeprefix(ARTIFACT_PATH)
-            job_id, _, name = named.partition("/")
-            try:
-                key = artifact_key(job_id, name)
-            except ValueError:
-                return None
-            if self._signer.is_signed("artifact", named, int(expires), signature):
-                return key
-        return None
+        return signed_object(self._signer, self._base, url) or signed_artifact(
+            self._signer, self._base, url
+        )
 
     async def _read(
         self, key: str, into: Path, media_types: frozenset[str], max_bytes: int
     ) -> Fetched | None:
+        scratch = into.with_name(f".{into.name}.{secrets.token_hex(6)}.part")
         try:
-            data = await self._objects.get(key)
+            size = await self._objects.get_file(key, scratch, max_bytes)
+            if size is None:
+                return None
+            media_type, digest = await asyncio.to_thread(_read_over, scratch)
+            if media_type is None or media_type not in media_types:
+                raise FetchRefused("wrong_type", "the file is not of a type that is taken")
+            scratch.replace(into)
+        except ObjectTooLarge:
+            raise FetchRefused("too_large", f"more than {max_bytes} bytes") from None
         except ObjectStoreFailed:
             raise FetchFailed("the object store does not answer") from None
-        if data is None:
-            return None
-        if len(data) > max_bytes:
-            raise FetchRefused("too_large", f"more than {max_bytes} bytes")
-        media_type = sniff(data[:HEAD_BYTES])
-        if media_type not in media_types:
-            raise FetchRefused("wrong_type", "the file is not of a type that is taken")
-        digest = await asyncio.to_thread(_write, into, data)
-        return Fetched(into, len(data), digest, media_type)
+        finally:
+            scratch.unlink(missing_ok=True)
+        return Fetched(into, size, digest, media_type)
 
 
-def _write(path: Path, data: bytes) -> str:
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        scratch.write_bytes(data)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return hashlib.sha256(data).hexdigest()
+def _read_over(path: Path) -> tuple[str | None, str]:
+    with path.open("rb") as file:
+        media_type = sniff(file.read(HEAD_BYTES))
+        file.seek(0)
+        return media_type, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def in_folder(context: StageContext, name: str) -> Path:

@@ -30,7 +30,6 @@ from sync_server.ai.worker import LEASE_MS, Worker, end_process
 from sync_server.platform.database import Database, DatabaseError
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.settings import Settings
-from sync_server.platform.tokens import TokenSigner
 from sync_server.platform.webhooks import parse_secrets
 
 if TYPE_CHECKING:
@@ -275,13 +274,8 @@ class LocalRole:
         if self._services is None:
             # Imported when first used, like the engine: they bring the whole of the SDK.
             rooms: Any = await asyncio.to_thread(importlib.import_module, "sync_server.ai.services")
-            self._services = rooms.build_services(
-                settings,
-                cpu=self._pool,
-                store=store.database,
-                objects=ObjectStore(settings.object_store),
-                signer=TokenSigner(settings.secret_key, settings.access_token_s, self.clock),
-                clock=self.clock,
+            self._services = rooms.make_services(
+                settings, self._pool, ObjectStore(settings.object_store), self.clock, store.database
             )
         module = importlib.import_module("sync_server.ai.dbos_engine")
         slots = self.settings.worker_jobs or 2 * self.processes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sync_server.ai.cpu.bundles import manifest_for
 from sync_server.ai.face.narrator import Narrator, face_narrator
 from sync_server.ai.fetching import MediaFetcher
 from sync_server.ai.missions.assembly import mission_judge
@@ -38,29 +39,22 @@ class AiServices:
     desks: Desks
 
     async def close(self) -> None:
-        """Close the connections to outside services."""
+        """Close the connections to services; the pool and the store belong to others."""
         await self.desks.close()
 
 
-def build_services(
-    settings: Settings,
-    *,
-    cpu: CpuPool,
-    store: Database,
-    objects: ObjectStore,
-    signer: TokenSigner,
-    clock: Clock,
-    judge: MissionJudge | None = None,
-    narrator: Narrator | None = None,
+def make_services(
+    settings: Settings, cpu: CpuPool, objects: ObjectStore, clock: Clock, store: Database
 ) -> AiServices:
-    """Compose the services; judge and narrator are those that the settings name unless given.
+    """Compose the services as the settings say.
 
-    `store` is the AI role's own database (with `verdict_cache.STATEMENTS`), `cpu` the pool of
-    worker processes. Raises what reading the bundles and references raises, SettingsInvalid for
-    a judge or narrator without its key.
+    `store` is the AI role's own database (with the table of `verdict_cache.STATEMENTS`), `cpu` the
+    pool of worker processes. Raises SettingsInvalid for a paid service without its key, and what
+    reading bundles and references raises.
     """
     folder = Path(settings.references_dir) if settings.references_dir else None
     emotions = EmotionReferenceStore(folder)
+    signer = TokenSigner(settings.secret_key, settings.access_token_s, clock)
     desks = Desks(settings, clock)
     return AiServices(
         cpu=cpu,
@@ -69,10 +63,16 @@ def build_services(
         clock=clock,
         signer=signer,
         fetcher=MediaFetcher(settings, objects, signer),
-        judge=judge or mission_judge(settings, cpu, desks),
+        judge=mission_judge(settings, cpu, desks, pose_model(settings)),
         verdicts=StoredVerdicts(store, clock),
-        narrator=narrator or face_narrator(settings, emotions, desks),
+        narrator=face_narrator(settings, emotions, desks),
         mission_references=MissionReferenceStore(folder),
         emotion_references=emotions,
         desks=desks,
     )
+
+
+def pose_model(settings: Settings) -> str:
+    """Name and version of the bundle that worker processes judge poses with."""
+    manifest = manifest_for("pose", settings.models_dir)
+    return f"{manifest.name}-{manifest.version}"

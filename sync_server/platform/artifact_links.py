@@ -16,6 +16,7 @@ ARTIFACT_PATH: Final = "/api/artifacts/"
 _PREFIX: Final = "artifacts/"
 _JOB: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_QUERY: Final = re.compile(r"expires=([0-9]{1,16})&signature=([0-9a-f]{1,128})")
 
 
 def artifact_key(job_id: str, name: str) -> str:
@@ -35,3 +36,18 @@ def artifact_url(signer: TokenSigner, public_url: str, key: str, now_ms: int) ->
     signature = signer.sign("artifact", signed, expires_ms)
     base = public_url.rstrip("/")
     return f"{base}{ARTIFACT_PATH}{signed}?expires={expires_ms}&signature={signature}"
+
+
+def signed_artifact(signer: TokenSigner, public_url: str, url: str) -> str | None:
+    """The object key that a signed address opens; None unless it is ours and still valid."""
+    base = f"{public_url.rstrip('/')}{ARTIFACT_PATH}"
+    named, _, query = url.removeprefix(base).partition("?")
+    found = _QUERY.fullmatch(query)
+    if not url.startswith(base) or found is None:
+        return None
+    job_id, _, name = named.partition("/")
+    if not _JOB.fullmatch(job_id) or not _NAME.fullmatch(name):
+        return None
+    if not signer.is_signed("artifact", named, int(found[1]), found[2]):
+        return None
+    return artifact_key(job_id, name)

@@ -19,7 +19,7 @@ from typing import Any
 from sync_server.ai.contract import JobRequest
 from sync_server.ai.missions import verdict_cache
 from sync_server.ai.missions.judges import MissionJudge
-from sync_server.ai.services import AiServices, build_services
+from sync_server.ai.services import AiServices, make_services
 from sync_server.ai.stages import (
     Json,
     PartOutcome,
@@ -33,7 +33,6 @@ from sync_server.platform.database import Database
 from sync_server.platform.ddl import render
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.settings import Settings
-from sync_server.platform.tokens import TokenSigner
 
 NOW_MS = 1_767_700_000_000
 ATTEMPTS = 3
@@ -297,11 +296,12 @@ async def bench(
         async with database.transaction() as tx:
             for statement in verdict_cache.STATEMENTS:
                 await tx.execute(render(statement, tx.dialect))
-        services = build_services(
-            chosen, cpu=cpu, store=database, objects=ObjectStore(chosen.object_store),
-            signer=TokenSigner(chosen.secret_key, 900, lambda: NOW_MS), clock=lambda: NOW_MS,
-            judge=judge,
-        )  # fmt: skip
+        services = make_services(
+            chosen, cpu, ObjectStore(chosen.object_store), lambda: NOW_MS, database
+        )
+        if judge is not None:
+            services = replace(services, judge=judge)
         yield Bench(services, scratch, store_folder)
+        await services.close()
     finally:
         await database.close()

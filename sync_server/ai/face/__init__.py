@@ -1,1 +1,1 @@
-"""Reading a dog's face: detection, emotion, narration."""
+"""Faces: what is said of a dog's expression."""

@@ -85,7 +85,10 @@ def emotion(
     return {
         **_head(job, finished_ms),
         "processing": _read_processing(started_ms, finished_ms),
-        "result": {"emotion": _emotion(job, state)},
+        "result": {
+            "emotion": _emotion(job, state),
+            "narration": state["words"]["narration"][job.language],
+        },
         "model_version": state["emotion"]["model_version"],
         "details": _words(state),
     }
@@ -147,7 +150,14 @@ def _words(state: Json) -> Json:
         "notice": state["notice"],
         "narrated_by": {
             name: state["words"].get(name)
-            for name in ("narrator", "model", "reference_version", "failure_reason")
+            for name in (
+                "narrator",
+                "model",
+                "prompt_version",
+                "reference_version",
+                "failure_type",
+                "failure_reason",
+            )
         },
     }
 

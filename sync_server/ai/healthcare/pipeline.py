@@ -175,6 +175,8 @@ def combine(
     state = outcomes[0].state
     assert state is not None  # a part that fails ends the job
     report: Json = state["report"]
+    if job.language == "en":
+        report = _in_english(report)
     processing = {**report["processing"], "analysis_time_ms": max(0, finished_ms - started_ms)}
     details = {**report["details"], "keypoints": state["keypoints"], "track": state["track"]}
     return {
@@ -186,6 +188,17 @@ def combine(
         "artifacts": _artifacts("pending"),
         "details": details,
     }
+
+
+def _in_english(report: Json) -> Json:
+    """The report with its English sentences where the Korean ones stand."""
+    details = report["details"]
+    metrics = {
+        name: {**metric, "description": details["scores"][name]["description_en"]}
+        for name, metric in report["metrics"].items()
+    }
+    result = {**report["result"], "summary": details["summary_en"]}
+    return {**report, "result": result, "metrics": metrics}
 
 
 def recombine(job: JobRequest, first: Json, drawn: PartOutcome) -> Json:

@@ -111,6 +111,7 @@ class EmbeddedJudge:
     name: str = "embedded"
     function: str = CPU_FUNCTION
     models_dir: str = ""
+    """The worker processes' folder of bundles; empty: what they find by themselves."""
 
     @property
     def version(self) -> str:
@@ -122,8 +123,10 @@ class EmbeddedJudge:
         """See `MissionJudge`; TimeoutError and WorkerDied of the pool pass through."""
         mission = criteria.reference.mission_type
         made: dict[str, Any] = await self.cpu.call(
-            self.function, str(video), mission.value, self.models_dir, timeout_s=deadline_s
-        )
+            self.function, str(video), mission.value,
+            *((self.models_dir,) if self.models_dir else ()),
+            timeout_s=deadline_s,
+        )  # fmt: skip
         try:
             reply = msgspec.convert(made, JudgeReply)
         except msgspec.ValidationError as error:

@@ -117,6 +117,8 @@ async def finalize(context: StageContext, state: Json) -> Json:
         "success": judgement.verdict == "SUCCESS",
         "confidence": round(judgement.confidence, 4),
         "summary": summary,
+        # For the backend, which tells only whether it was a success.
+        "verdict": str(judgement.verdict),
     }
     return {"mission": entry}
 

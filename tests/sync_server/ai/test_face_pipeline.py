@@ -1,5 +1,6 @@
 """Faces from video to words: the product's JSON, its codes, its sentences."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from edge_sdk.face.analyzer import FaceAnalyzer
 from edge_sdk.face.result import Probabilities
 from sync_server.ai.contract import JobRequest, Policy, RequestMeta
 from sync_server.ai.cpu.bundles import SHIPPED
-from sync_server.ai.face.narrator import Narrated, TemplateNarrator
+from sync_server.ai.face.narrator import TemplateNarrator, Told
 from sync_server.ai.face.pipeline import EMOTION_INFERENCE, FACE_ANALYSIS, FACE_DETECTION
 from sync_server.ai.stages import StageFailed
 from tests.support.clips import FACE, WALK, no_dog, web_page
@@ -210,7 +211,7 @@ async def test_requests_that_lack_their_media_are_refused(tmp_path: Path, cpu: O
             FACE_DETECTION, JobRequest("j3", video_url="https://a.example/b", policy=Policy(5.5))
         )
         refused = await made.run(FACE_ANALYSIS, JobRequest("j4", video_url="ftp://a.example/b"))
-        gone = await made.run(FACE_ANALYSIS, JobRequest("j5", video_url=made.link("gone")))
+        gone = await made.run(FACE_ANALYSIS, JobRequest("j5", video_url=made.link("g" * 32)))
     assert failure(no_video) == ("INVALID_MEDIA_URL", "VALIDATING", 3)
     assert no_video.failed.ko == "video_url이 비어 있습니다."
     assert failure(no_frame) == ("INVALID_MEDIA_URL", "VALIDATING", 3)
@@ -277,8 +278,8 @@ async def test_a_slow_machine_is_told_as_such(tmp_path: Path, steady: Path) -> N
 class NoWords(TemplateNarrator):
     """A template whose references lack the emotion."""
 
-    async def narrate(self, probabilities: Probabilities) -> Narrated:
-        return await super().narrate(Probabilities(0.9, 0.9, 0.9, 0.9))
+    async def tell(self, probabilities: Probabilities) -> Told:
+        return await super().tell(Probabilities(0.9, 0.9, 0.9, 0.9))
 
 
 async def test_a_template_that_fits_nothing_fails_the_narration(
@@ -287,7 +288,7 @@ async def test_a_template_that_fits_nothing_fails_the_narration(
     folder = steady_faces(tmp_path / "models")
     async with bench(tmp_path, cpu, models_dir=str(folder)) as made:
         narrator = NoWords(made.services.emotion_references)
-        made.services = type(made.services)(**{**vars(made.services), "narrator": narrator})
+        made.services = replace(made.services, narrator=narrator)
         video = await made.put_media(steady)
         ran = await made.run(FACE_ANALYSIS, JobRequest("j1", video_url=video))
     assert failure(ran)[:2] == ("NARRATION_GENERATION_FAILED", "NARRATION_GENERATOR")

@@ -97,6 +97,16 @@ async def test_the_stages_find_what_the_phone_finds(tmp_path: Path, cpu: OneWork
     assert here["model_version"] == there["model_version"]
 
 
+async def test_words_are_english_for_who_asks_in_english(tmp_path: Path, cpu: OneWorker) -> None:
+    async with bench(tmp_path, cpu) as made:
+        request = JobRequest("j1", video_url=await made.put_media(WALK), language="en")
+        ran = await made.run(GAIT_ANALYSIS, request)
+    texts = [ran.done["result"]["summary"]]
+    texts += [ran.done["metrics"][name]["description"] for name in METRICS]
+    texts += [one.message for one in ran.told]
+    assert all(text.isascii() and text for text in texts)
+
+
 async def test_what_cannot_be_judged_is_null_with_its_reason(
     tmp_path: Path, cpu: OneWorker
 ) -> None:
@@ -143,7 +153,7 @@ async def test_requests_that_will_not_do_are_refused(tmp_path: Path, cpu: OneWor
         walk = await made.put_media(WALK)
         wide = await made.run(GAIT_ANALYSIS, JobRequest("j1", video_url=walk, policy=Policy(11)))
         none = await made.run(GAIT_ANALYSIS, JobRequest("j2"))
-        gone = await made.run(GAIT_ANALYSIS, JobRequest("j3", video_url=made.link("gone")))
+        gone = await made.run(GAIT_ANALYSIS, JobRequest("j3", video_url=made.link("g" * 32)))
     assert failure(wide) == ("VIDEO_TOO_LONG", "VALIDATING", 2)
     assert wide.failed.ko == "영상 길이가 너무 깁니다. 10초 이하로 업로드해 주세요."
     assert wide.failed.details == {"max_duration_sec": 10}

@@ -72,7 +72,9 @@ async def test_a_walks_missions_become_the_products_result(tmp_path: Path, cpu: 
     assert (result["analysis_id"], result["walk_id"]) == ("analysis_001", "walk_001")
     assert result["model_version"].startswith("mission_pipeline_v1:embedded:dog-pose-")
     sat, lay = result["result"]["missions"]
-    assert set(sat) == {"mission_id", "mission_type", "success", "confidence", "summary"}
+    assert set(sat) == {
+        "mission_id", "mission_type", "success", "confidence", "summary", "verdict",
+    }  # fmt: skip
     assert sat["mission_id"] == "m0" and sat["success"] is True and sat["confidence"] > 0.5
     assert sat["summary"] == "지시에 맞춰 안정적으로 앉았습니다."
     assert lay["success"] is False and "failure_type" not in lay
@@ -112,7 +114,7 @@ async def test_a_mission_that_fails_leaves_the_others_be(tmp_path: Path, cpu: On
         page = await made.put_media(web_page(tmp_path / "page.mp4"))
         walk = await made.put_media(WALK)
         request = job(
-            "j1", ("FLY", sit), ("SIT", page), ("SIT", walk), ("SIT", made.link("gone")),
+            "j1", ("FLY", sit), ("SIT", page), ("SIT", walk), ("SIT", made.link("g" * 32)),
             ("SIT", "https://127.0.0.1/sit.mp4"), ("SIT", sit),
         )  # fmt: skip
         ran = await made.run(MISSION_JUDGE, request)
@@ -170,7 +172,7 @@ async def test_the_job_fails_when_no_mission_could_be_judged(
     async with bench(tmp_path, cpu, judge=counting(cpu, *(timeout() for _ in range(6)))) as made:
         sit = await made.put_media(SIT)
         alike = await made.run(MISSION_JUDGE, job("j1", ("SIT", sit), ("DOWN", sit)))
-        mixed = await made.run(MISSION_JUDGE, job("j2", ("FLY", sit), ("SIT", made.link("gone"))))
+        mixed = await made.run(MISSION_JUDGE, job("j2", ("FLY", sit), ("SIT", made.link("g" * 32))))
         nothing = await made.run(MISSION_JUDGE, job("j3"))
     assert alike.failed.code == "MULTIMODAL_API_TIMEOUT" and alike.failed.system
     assert [one["mission_id"] for one in alike.failed.details["missions"]] == ["m0", "m1"]
