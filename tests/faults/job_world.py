@@ -109,6 +109,12 @@ class World:
                 process.kill()
         self.client.close()
 
+    def supervise(self) -> None:
+        """Start again what has ended by itself, as an operator's supervisor does."""
+        for process in self.processes:
+            if process.running is not None and process.running.poll() is not None:
+                process.start()
+
     # Jobs ----------------------------------------------------------------------------------
 
     def submit(self, area: str, job: dict[str, Any], within_s: float = 120) -> None:
@@ -144,9 +150,12 @@ class World:
                 text = self.postgres.sql(sql, name)
                 return [tuple(line.split("|")) for line in text.splitlines()]
             return []
-        with suppress(sqlite3.Error), closing(
-            sqlite3.connect(f"file:{self.folder / 'ai.sqlite'}?mode=ro", uri=True, timeout=10)
-        ) as connection:
+        with (
+            suppress(sqlite3.Error),
+            closing(
+                sqlite3.connect(f"file:{self.folder / 'ai.sqlite'}?mode=ro", uri=True, timeout=10)
+            ) as connection,
+        ):
             return [tuple(map(str, row)) for row in connection.execute(sql)]
         return []
 

@@ -65,7 +65,7 @@ async def recipient() -> AsyncIterator[Recipient]:
                             lifespan="off")  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     yield made
     server.should_exit = True
@@ -101,7 +101,7 @@ def face(job_id: str, **more: Any) -> JobRequest:
 
 async def _told(recipient: Recipient, count: int) -> None:
     async with asyncio.timeout(20):
-        while len(recipient.calls) < count:
+        while len(recipient.calls) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
