@@ -154,7 +154,11 @@ class Dispatcher:
                 lane.callback_url, content=body,
                 headers={**headers, "content-type": "application/json"},
             )  # fmt: skip
-        except (httpx.HTTPError, ValueError) as error:
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        except Exception as error:
+            # A connection that ends while it is made comes out of the transport as anything.
+            log.warning("delivery_failed", job_id=lane.job_id, error=f"{type(error).__name__}")
             return type(error).__name__
         return None if answer.is_success else f"status {answer.status_code}"
 

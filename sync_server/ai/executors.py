@@ -3,8 +3,8 @@
 The library recovers no other machine's work. So each process that runs jobs keeps a row with a
 lease (written before it takes any); the living executor with the smallest number takes over from
 one whose lease has run out: it first claims the row (which fences its owner), then puts the runs
-back into the queue, then deletes the row. Neighbours on one machine are seen to be dead at once by
-their locks (`locks.ExecutorLock`), which expires their leases.
+back into the queue, then deletes the row. Neighbours on one machine are seen to be dead at once
+by their locks (`locks.ExecutorLock`), which expires their leases.
 """
 
 from __future__ import annotations

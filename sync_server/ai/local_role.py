@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 DRAIN_S: Final = {"all": 3.0, "worker": 30.0}
-RESTART_S: Final = 1.0
+RESTART_S: Final = 0.5
+PATIENCE_MS: Final = 60_000
 
 
 class _LazyEngine:
@@ -134,7 +135,7 @@ class LocalRole:
             if self.settings.role == "all":
                 self._tasks.append(asyncio.create_task(self._resume()))
             else:
-                await self._opened()
+                await self._opened_patiently()
         except BaseException:
             await self.close()
             raise
@@ -193,6 +194,18 @@ class LocalRole:
                 except DatabaseError as error:
                     log.warning("ai_role_waits", code=error.code)
                     await asyncio.sleep(RESTART_S)
+
+    async def _opened_patiently(self) -> None:
+        """Open; a database that restarts just now is waited for."""
+        deadline_ms = real_ms() + PATIENCE_MS
+        while True:
+            try:
+                return await self._opened()
+            except DatabaseError as error:
+                if real_ms() > deadline_ms:
+                    raise
+                log.warning("ai_role_waits", code=error.code)
+                await asyncio.sleep(RESTART_S)
 
     async def _left_work(self) -> bool:
         url = self.settings.ai_database

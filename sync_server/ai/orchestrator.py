@@ -33,6 +33,7 @@ from sync_server.platform.settings import Settings
 log = structlog.get_logger(__name__)
 RECONCILE_S: Final = 30.0
 MEASURE_S: Final = 5.0
+MAX_LOST_RUNS: Final = 3
 RETENTION_MS: Final = 30 * 24 * 3_600_000
 RETENTION_EVERY_S: Final = 24 * 3600.0
 CANCELLED: Final = Words("분석이 취소되었습니다.", "The analysis was cancelled.")
@@ -183,8 +184,9 @@ class Orchestrator:
     async def reconcile(self) -> None:
         """Compare open jobs with the engine's runs.
 
-        A run the engine does not know is enqueued (its tables were replaced); one that has ended
-        without ending its job is a fault of the program: the job fails, and says so.
+        A run the engine does not know is enqueued (its tables were replaced). One that has ended
+        without ending its job (a fault of the program, or commits that a database lost) is done
+        anew, and after the third time the job fails and says so.
         """
         before = self._store.now() - int(self._reconcile_s * 1000)
         rows = await self._store.open_since(before)
@@ -195,6 +197,9 @@ class Orchestrator:
             if state is None:
                 log.warning("run_unknown", job_id=job_id)
                 await self._engine.submit(run_id, priority)
+            elif state == "ended" and run_no < MAX_LOST_RUNS:
+                if await self._store.run_again(job_id, run_no):
+                    log.error("run_lost", job_id=job_id, run_no=run_no)
             elif state == "ended":
                 await self._give_up(job_id, run_no)
 
@@ -208,7 +213,7 @@ class Orchestrator:
             "failure_type": "SYSTEM_ERROR", "reason": "RUN_LOST",
         }  # fmt: skip
         if await self._store.give_up(job_id, run_no, failed_ending(failure, job.request.language)):
-            log.error("run_lost", job_id=job_id)
+            log.error("job_given_up", job_id=job_id)
 
     async def _measure(self) -> None:
         while True:

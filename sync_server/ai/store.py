@@ -413,6 +413,21 @@ class AiStore:
         self._told(queued=True)
         return True
 
+    async def run_again(self, job_id: str, run_no: int) -> bool:
+        """Queue an open job as its next run: the engine has lost the one it had.
+
+        What has been told stays told: percent and numbers of events go on.
+        """
+        async with self.database.transaction() as tx:
+            queued = await tx.execute(
+                """UPDATE ai_job SET status = 'queued', run_no = run_no + 1, enqueued_ms = NULL,
+                     executor_id = ''
+                   WHERE job_id = ? AND run_no = ? AND status IN ('queued', 'processing')""",
+                job_id, run_no,
+            )  # fmt: skip
+        self._told(queued=True)
+        return bool(queued)
+
     async def cancelled_of(self, job_ids: Sequence[str]) -> list[str]:
         """Return which of these jobs have been cancelled."""
         async with self.database.read() as tx:

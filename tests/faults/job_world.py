@@ -109,6 +109,12 @@ class World:
                 process.kill()
         self.client.close()
 
+    def supervise(self) -> None:
+        """Start again what has ended by itself, as an operator's supervisor does."""
+        for process in self.processes:
+            if process.running is not None and process.running.poll() is not None:
+                process.start()
+
     # Jobs ----------------------------------------------------------------------------------
 
     def submit(self, area: str, job: dict[str, Any], within_s: float = 120) -> None:

@@ -65,6 +65,8 @@ def test_nothing_is_lost_or_done_twice(
         postgres = Postgres.create()
         request.addfinalizer(postgres.remove)
         url = postgres.url("jobs")
+        # The tests' servers answer before they have written; what was said must hold here.
+        postgres.sql("ALTER DATABASE jobs SET synchronous_commit TO on")
     world = World(tmp_path, url, split, postgres)
     request.addfinalizer(world.stop)
     dice = random.Random(f"{engine}{split}{KILLS}")
@@ -106,6 +108,7 @@ def test_nothing_is_lost_or_done_twice(
 def _wait(reached: Any, world: World) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not reached():
+        world.supervise()
         assert time.monotonic() < deadline, (
             world.rows("SELECT job_id, status, stage, enqueued_ms, executor_id FROM ai_job "
                        "WHERE status IN ('queued', 'processing') LIMIT 20"),

@@ -61,7 +61,7 @@ class Running:
 
     async def stage(self, job_id: str, name: str) -> None:
         async with asyncio.timeout(20):
-            while (await self.job(job_id)).stage != name:
+            while (await self.job(job_id)).stage != name:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
@@ -231,7 +231,7 @@ async def test_cancel_ends_a_stage_under_way_and_its_process(server: Running) ->
     assert told.status == "cancelled" and told.error is not None
     assert told.error.code == "CANCELLED"
     async with asyncio.timeout(5):
-        while worker.alive:
+        while worker.alive:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert not await server.role.cancel("j1")
     assert not await server.role.cancel("unknown")

@@ -39,7 +39,7 @@ def _gone(pid: int) -> bool:
 
 async def _until_gone(*pids: int) -> None:
     async with asyncio.timeout(10):
-        while not all(_gone(pid) for pid in pids):
+        while not all(_gone(pid) for pid in pids):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -118,7 +118,7 @@ asyncio.run(main())
 
 
 async def test_worker_processes_end_with_their_parent() -> None:
-    parent = subprocess.Popen(
+    parent = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
@@ -126,7 +126,7 @@ async def test_worker_processes_end_with_their_parent() -> None:
     parent.stdout.readline()
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(pids) == 2 and not any(map(_gone, pids))
-    time.sleep(0.2)
+    time.sleep(0.2)  # noqa: ASYNC251
     parent.kill()
     parent.wait(10)
     parent.stdout.close()
