@@ -15,9 +15,9 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET, UnsetType
 
 from sync_server.ai.contract import Area
-from sync_server.jobs.catalogue import FROM_PROBLEM, cause
+from sync_server.jobs.catalogue import FROM_PROBLEM, UNKNOWN_JOB, cause
 from sync_server.jobs.model import JobError
-from sync_server.platform.errors import Problem, as_problem, language_of
+from sync_server.platform.errors import TITLES, Problem, as_problem, language_of
 from sync_server.platform.object_store import ObjectStoreFailed
 
 
@@ -138,7 +138,12 @@ def _translated(request: Request[Any, Any, Any], error: Exception, area: Area) -
     if isinstance(error, ObjectStoreFailed):
         return JobRefused("SERVICE_UNAVAILABLE", retry_after_s=5, analysis_id="")
     problem: Problem = as_problem(error)
-    code = FROM_PROBLEM.get(problem.code, "SERVICE_UNAVAILABLE")
+    code = FROM_PROBLEM.get(problem.code)
+    if problem.code == "not_found":
+        # Only a path can be so wrong that no route looks for the job itself.
+        code = UNKNOWN_JOB[area]
+    elif code is None:
+        code = "SERVICE_UNAVAILABLE" if TITLES[problem.code][0] >= 500 else "INVALID_REQUEST"
     details: dict[str, Any] = {}
     message = None
     if problem.code == "invalid_input":

@@ -18,7 +18,7 @@ import structlog
 from sync_server.ai.contract import DONE_WORDS, Area, Event
 from sync_server.jobs import artifacts, store
 from sync_server.jobs.catalogue import words
-from sync_server.jobs.model import Job, JobError
+from sync_server.jobs.model import Job, JobError, snapshot_of
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 
@@ -53,6 +53,9 @@ async def apply(platform: Platform, area: Area | None, job_id: str, event: Event
         if after is None:
             return False
         await store.save(tx, after)
+        if event.result is None and snapshot_of(after) == snapshot_of(job):
+            # Only its number is news: that is in the job.
+            return True
         await store.add_event(tx, after, key, event.event_type, now_ms)
         if after.is_final:
             await ended(platform, tx, after, now_ms)

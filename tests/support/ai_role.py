@@ -35,6 +35,8 @@ class ScriptedAiRole:
     cancelled: list[str] = field(default_factory=list)
     busy_s: float | None = None
     gone: bool = False
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a job was taken."""
     _sent: int = 0
 
     async def submit(self, area: Area, request: JobRequest) -> Accepted:
@@ -47,6 +49,7 @@ class ScriptedAiRole:
         known = self.requests.setdefault(request.job_id, request)
         if known != request:
             raise JobConflict
+        self.taken.set()
         if self.script is not None:
             self.server.platform.tasks.start(self._play(request), "play")
         return Accepted(True, request.job_id)

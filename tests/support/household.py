@@ -1,4 +1,4 @@
-"""A signed-in guest with one of everything: dog, walk, diary entry, photo, upload, home, facts."""
+"""A signed-in guest with one of everything: dog, walk, diary entry, photo, upload, home, job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import httpx
 from PIL import Image
 
 from edge_sdk.ids import uuid7
-from edge_sdk.sync.facts import DiarySet
+from edge_sdk.sync.facts import DiarySet, WalkStart
+from game_engine.rules import CURRENT_RULES
+from sync_server.ai.contract import Event, JobRequest
+from tests.support.ai_role import failed, install
 from tests.support.app import Phone, Server
 from tests.support.walks import Log, straight
 
@@ -33,11 +36,18 @@ class Household:
     pending_key: str
     pending_url: str
     """Signed address of the upload whose bytes have not come yet."""
+    job_id: str
+    """A job that has failed or will."""
+    mission_id: str
+    """A mission offered on an open walk."""
 
     @property
     def ids(self) -> dict[str, str]:
         """Ids by the name they have in paths."""
-        return {"dog_id": self.dog_id, "walk_id": self.walk_id, "entry_id": self.entry_id}
+        return {
+            "dog_id": self.dog_id, "walk_id": self.walk_id, "entry_id": self.entry_id,
+            "job_id": self.job_id, "mission_id": self.mission_id,
+        }  # fmt: skip
 
 
 def jpeg(edge_px: int = 64) -> bytes:
@@ -69,10 +79,22 @@ async def settle(server: Server, now_ms: int, east_of_seoul: float = 0.0) -> Hou
     await log.push()
     ticket = (await send("POST", "/api/uploads", json=_announcement(jpeg()))).json()
     url = urlsplit(ticket["upload_url"])
+    if server.platform.ai is None:
+        install(server, script=_cannot_fetch)
+    clip = {"analysis_id": "analysis_001", "video_url": "https://clips.example/face.mp4"}
+    job = (await send("POST", "/api/face/detect/jobs", json=clip)).json()
+    open_walk_id = uuid7()
+    log.add(WalkStart(open_walk_id, [dog_id], now_ms - 420_000, CURRENT_RULES, "live"))
+    await log.push()
+    offers = (await send("POST", "/api/missions/offers", json={"walk_id": open_walk_id})).json()
     return Household(
         phone, log, second, dog_id, walk_id, entry_id, photo_key, ticket["key"],
-        f"{url.path}?{url.query}",
+        f"{url.path}?{url.query}", job["job_id"], offers["offers"][0]["mission_id"],
     )  # fmt: skip
+
+
+def _cannot_fetch(request: JobRequest) -> list[Event]:
+    return [failed("INVALID_MEDIA_URL", seq=1)]
 
 
 async def _photo(server: Server, phone: Phone) -> str:
