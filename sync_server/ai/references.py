@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,13 +79,21 @@ class ReferenceStore(Generic[File]):
 
     def __init__(self, path: Path, shipped: Path, read: Callable[[Path, bytes], File]) -> None:
         self._path, self._read = path, read
+        self._looking = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._seen_hash = ""
         self._in_force = self._taken(shipped, shipped.read_bytes())
         self.current()
 
     def current(self) -> InForce[File]:
-        """Return what is in force, looking at the file first (one `stat` when nothing changed)."""
+        """Return what is in force, looking at the file first (one `stat` when nothing changed).
+
+        Thread-safe: looks are one after another, so that an older one cannot end last.
+        """
+        with self._looking:
+            return self._looked()
+
+    def _looked(self) -> InForce[File]:
         try:
             state = os.stat(self._path)
         except OSError as error:

@@ -71,6 +71,16 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy an object inside the store; False when there is none."""
+        try:
+            await obstore.copy_async(self._store, source, target)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+        return True
+
     async def get_file(self, key: str, path: Path, max_bytes: int) -> int | None:
         """Write an object into a file, part by part; return its bytes, or None when there is none.
 

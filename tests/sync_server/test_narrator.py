@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -157,6 +158,21 @@ async def test_whatever_fails_the_owner_sees_the_normal_result(
     assert FALLBACKS.labels(reason)._value.get() == before + 1
     assert len(service.paid_calls()) <= 3, "two retries at most"
     assert {call.path for call in service.calls} == {service.paid_calls()[0].path}
+
+
+async def test_cancelling_closes_the_call(name: str, service: WireService, tmp_path: Path) -> None:
+    service.always = "hang"
+    async with narrating(name, service, tmp_path) as narrator:
+        task = asyncio.create_task(narrator.tell(HAPPY))
+        async with asyncio.timeout(10):
+            while not service.paid_calls():  # noqa: ASYNC110 - happens in another thread
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(10):
+            while not service.hung_up.is_set():  # noqa: ASYNC110 - happens in another thread
+                await asyncio.sleep(0.01)
 
 
 async def test_two_retries_save_an_answer(name: str, service: WireService, tmp_path: Path) -> None:

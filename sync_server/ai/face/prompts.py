@@ -116,7 +116,6 @@ def narrator_question(probabilities: Probabilities, references: EmotionReference
             max_narration=MAX_NARRATION,
         ),
         schema=plain_schema(NarratorReply),
-        max_output_tokens=600,
         temperature=0.4,
     )
 

@@ -23,7 +23,8 @@ class Question:
     """One question with the shape of its answer.
 
     `schema` is JSON Schema of the plain subset that all services take (`schema.py`). `system` may
-    be empty. `max_output_tokens` bounds the cost of an answer.
+    be empty. `max_output_tokens` bounds the cost of an answer; one of ours has some 200, models
+    that think before they answer need the rest.
     """
 
     prompt_version: str
@@ -31,7 +32,7 @@ class Question:
     schema: dict[str, Any]
     system: str = ""
     video: Video | None = None
-    max_output_tokens: int = 1_024
+    max_output_tokens: int = 2_048
     temperature: float = 0.0
 
     def again(self, problem: str) -> Question:

@@ -1,9 +1,10 @@
 """Gemini by google-genai: `generateContent`, short videos inline, long ones by the Files API.
 
-Wire: ai.google.dev, REST v1beta. The SDK neither retries nor limits time unless told to, answers
-`parsed=None` for what it cannot parse, and has no exception for a safety block: so only its text
-is taken, and only with finish reason STOP. Its own timeout is not set: it is also sent as
-`X-Server-Timeout`, and the service refuses values under 10 s.
+Wire: ai.google.dev, REST v1beta (said, because google-genai 3 would ask v1, and 2 v1beta). The SDK
+neither retries nor limits time unless told to, answers `parsed=None` for what it cannot parse, and
+has no exception for a safety block: so only its text is taken, and only with finish reason STOP.
+Its own timeout is not set: it is also sent as `X-Server-Timeout`, and the service refuses values
+under 10 s.
 """
 
 from __future__ import annotations
@@ -218,7 +219,10 @@ def _read(reply: types.GenerateContentResponse, asked: str) -> RawAnswer:
         text=text,
         model=reply.model_version or asked,
         input_tokens=usage.prompt_token_count if usage else None,
-        output_tokens=usage.candidates_token_count if usage else None,
+        # Thoughts are billed as output.
+        output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+        if usage
+        else None,
     )
 
 
