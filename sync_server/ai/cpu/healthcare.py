@@ -6,6 +6,7 @@ the video once each, and leave tables of a few kilobytes.
 
 from __future__ import annotations
 
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -128,11 +129,13 @@ def draw_artifacts(
         (info.width, info.height),
     )  # fmt: skip
     aside = Path(overlay_out).with_name("drawing")
+    # What a process that was killed while drawing has left is of no use.
+    shutil.rmtree(aside, ignore_errors=True)
     files = write_artifacts(analysis, Path(video), aside)
     assert files.overlay is not None  # the clip is a file
     written_aside(Path(overlay_out), files.overlay.replace)
     written_aside(Path(report_out), files.report.replace)
-    aside.rmdir()
+    shutil.rmtree(aside)
 
 
 def keypoint_stats(track: PoseTrack) -> dict[str, Any]:

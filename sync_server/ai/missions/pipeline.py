@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from edge_sdk.errors import InvalidMissionType
 from edge_sdk.mission.result import Mission
@@ -43,6 +44,11 @@ from sync_server.ai.stages import (
 from sync_server.platform.settings import Settings
 
 log = structlog.get_logger(__name__)
+VERDICTS = Counter(
+    "daengdong_mission_verdicts_total",
+    "Verdicts on missions, by who gave them: a judge now, or the memory of an earlier one",
+    ("judge", "verdict", "source"),
+)
 VERSION: Final = "mission_pipeline_v1"
 JUDGE_S: Final = 60.0
 """What a judge has for a video, its own retries included (SERVER: 60 s for a video)."""
@@ -97,6 +103,8 @@ async def infer(context: StageContext, state: Json) -> Json:
 async def parse(context: StageContext, state: Json) -> Json:
     """Hold the answer to its schema, and keep it for the same video."""
     judgement = _checked(state)
+    source = "memory" if state["judged_before"] else "judge"
+    VERDICTS.labels(judgement.judge, str(judgement.verdict), source).inc()
     if state["judged_before"]:
         return {}
     kept = await context.services.verdicts.put(

@@ -202,6 +202,23 @@ async def test_pictures_that_fail_leave_the_scores_be(tmp_path: Path, cpu: OneWo
     assert second["metrics"] == ran.done["metrics"]
 
 
+async def test_what_a_killed_drawing_has_left_is_no_hindrance(
+    tmp_path: Path, cpu: OneWorker
+) -> None:
+    def half_drawn(stage: str, folder: Path) -> None:
+        if stage == "ARTIFACT_GENERATION":
+            (folder / "drawing").mkdir()
+            (folder / "drawing" / ".half.mp4").write_bytes(b"half")
+            (folder / "drawing" / "overlay.mp4").write_bytes(b"half")
+
+    async with bench(tmp_path, cpu) as made:
+        request = JobRequest("j1", video_url=await made.put_media(WALK))
+        ran = await made.run(GAIT_ANALYSIS, request, before=half_drawn)
+        with VideoFile(made.store_folder / "artifacts/j1/overlay.mp4") as drawn:
+            assert drawn.info.frame_count == ran.done["processing"]["frames_sampled"]
+    assert ran.second is not None and ran.second["artifacts"]["status"] == "ready"
+
+
 async def test_a_stage_on_another_machine_makes_anew_what_it_needs(
     tmp_path: Path, cpu: OneWorker
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from edge_sdk.errors import InvalidMissionType
 from sync_server.ai.contract import JobRequest, MissionInput, Policy, RequestMeta
@@ -202,14 +203,21 @@ async def test_a_video_without_a_dog_is_uncertain(tmp_path: Path, cpu: OneWorker
     assert inside["verdict"] == "UNCERTAIN" and "failure_type" not in entry
 
 
+def _remembered() -> float:
+    labels = {"judge": "embedded", "verdict": "SUCCESS", "source": "memory"}
+    return REGISTRY.get_sample_value("daengdong_mission_verdicts_total", labels) or 0.0
+
+
 async def test_the_same_video_and_mission_are_judged_once(tmp_path: Path, cpu: OneWorker) -> None:
     judge = counting(cpu)
     async with bench(tmp_path, cpu, judge=judge) as made:
         sit = await made.put_media(SIT)
         copy = await made.put_media(SIT, "another_upload_of_the_same_video")
         first = await made.run(MISSION_JUDGE, job("j1", ("SIT", sit)))
+        remembered = _remembered()
         same = await made.run(MISSION_JUDGE, job("j2", ("SIT", copy), ("SIT", sit)))
         assert judge.asked == 1
+        assert _remembered() == remembered + 2
         other = await made.run(MISSION_JUDGE, job("j3", ("DOWN", sit)))
         assert judge.asked == 2
         again = await made.run(MISSION_JUDGE, job("j4", ("SIT", sit), again=True))
