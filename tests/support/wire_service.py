@@ -9,6 +9,7 @@ import json
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Call:
     path: str
     headers: dict[str, str]
     body: bytes
+    at_s: float
+    """When it came, on the monotonic clock."""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -101,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(size)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = Call(self.command, urlsplit(self.path).path, headers, body)
+        call = Call(self.command, urlsplit(self.path).path, headers, body, time.monotonic())
         self.owner.calls.append(call)
         fault = self.owner.next_fault() if self.owner.is_paid(call) else None
         if fault is None:

@@ -68,7 +68,7 @@ class Broken:
 
 
 async def test_the_embedded_judge_sees_a_dog_sit_and_asks_nobody() -> None:
-    one = await EMBEDDED.judge(CLIP, SIT, 60.0)
+    one = await EMBEDDED.judge(CLIP, SIT, 300.0)
     assert one.verdict is Verdict.SUCCESS
     assert one.hold_duration_sec is not None and one.hold_duration_sec >= 1.0
     assert one.judge == "embedded" and one.model.startswith("mission_pipeline_v1")
@@ -79,7 +79,7 @@ async def test_the_embedded_judge_sees_a_dog_sit_and_asks_nobody() -> None:
 
 async def test_its_words_are_those_in_force() -> None:
     own = msgspec.structs.replace(SIT.reference, success=Text("참 잘했어요.", "Well done."))
-    one = await EMBEDDED.judge(CLIP, Criteria(own, SIT.uncertain, "edited"), 60.0)
+    one = await EMBEDDED.judge(CLIP, Criteria(own, SIT.uncertain, "edited"), 300.0)
     assert (one.summary.ko, one.reference_version) == ("참 잘했어요.", "edited")
 
 
@@ -87,7 +87,7 @@ async def test_an_embedded_answer_of_another_shape_is_the_systems_fault() -> Non
     function = "tests.support.cpu_missions:broken_judge"
     judge = EmbeddedJudge(cpu_missions.SpawnedPool(), function=function)
     with pytest.raises(StageUnavailable) as caught:
-        await judge.judge(CLIP, SIT, 60.0)
+        await judge.judge(CLIP, SIT, 300.0)
     assert caught.value.code == "MISSION_INFERENCE_FAILED"
 
 
@@ -129,7 +129,7 @@ async def test_a_real_precheck_before_a_real_remote_judge(gemini: Gemini, tmp_pa
     gemini.said = lambda body: judge_words.reply("SIT", "FAIL")
     desk = desk_of(GeminiModel(API_KEY, MODEL, gemini.url), tmp_path)
     one = await PrecheckedJudge(EMBEDDED, RemoteJudge("gemini", desk, QUICK), "log").judge(
-        CLIP, SIT
+        CLIP, SIT, 900.0
     )
     await desk.close()
     assert (one.judge, one.verdict, one.precheck) == ("gemini", Verdict.FAIL, Verdict.SUCCESS)

@@ -41,6 +41,18 @@ def test_the_sdks_speak_to_the_given_address_only(tmp_path: Path) -> None:
     assert all(line.startswith("lookup 127.0.0.1:") for line in set(told["seen"]) - called)
 
 
+def test_nothing_is_imported_for_a_model_that_is_not_asked() -> None:
+    look = (
+        "import sys, sync_server.ai.missions.assembly, sync_server.ai.face.narrator;"
+        "print(sorted({'google.genai', 'openai', 'pydantic'} & set(sys.modules)))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", look], cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert child.stdout.strip() == "[]", child.stderr[-2_000:]
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["", "403", "wrong_schema", "429_in_body"])
 async def test_keys_prompts_and_answers_are_not_logged(tmp_path: Path, fault: str) -> None:
