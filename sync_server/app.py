@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -124,7 +123,7 @@ async def open_platform(
             await start(platform)
         if isinstance(ai, LocalRole):
             if EVENT_SINK is not None:
-                ai.sink = partial(EVENT_SINK, platform)
+                ai.sink = EVENT_SINK(platform)
             await ai.start()
         yield platform
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from litestar.types import ControllerRouterHandler
 
 from edge_sdk.sync.facts import DiarySet, SettingsSet
-from sync_server.ai.contract import Event
+from sync_server.ai.role import EventSink
 from sync_server.auth import routes as auth_routes
 from sync_server.auth import service as auth
 from sync_server.diary import routes as diary_routes
@@ -68,8 +68,8 @@ ROUTES: list[ControllerRouterHandler] = [
     *privacy_routes.ROUTES,
 ]
 
-EVENT_SINK: Callable[[Platform, str, Event], Awaitable[None]] | None = None
-"""Takes the events of AI jobs inside the process: (platform, job id, event)."""
+EVENT_SINK: Callable[[Platform], EventSink] | None = None
+"""Makes what takes the events of AI jobs that run in this process."""
 
 STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
 

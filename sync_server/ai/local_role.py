@@ -52,13 +52,13 @@ class PlainServices:
 
 
 def make_services(
-    settings: Settings, cpu: ProcessPool, objects: Any, clock: Callable[[], int]
+    settings: Settings, cpu: ProcessPool, objects: Any, clock: Callable[[], int], store: Database
 ) -> Any:
     """Put together what pipelines use."""
     if importlib.util.find_spec("sync_server.ai.services") is None:
         return PlainServices(cpu, objects, settings, clock)
     services = importlib.import_module("sync_server.ai.services")
-    return services.make_services(settings, cpu, objects, clock)
+    return services.make_services(settings, cpu, objects, clock, store)
 
 
 class _LazyEngine:
@@ -136,6 +136,7 @@ class LocalRole:
         self._store: AiStore | None = None
         self._engine = _LazyEngine(settings.engine_database)
         self._pool: ProcessPool | None = None
+        self._services: Any = None
         self._orchestrator: Orchestrator | None = None
         self._worker: Worker | None = None
         self._pipelines: Mapping[str, Pipeline] = {}
@@ -169,6 +170,8 @@ class LocalRole:
             await self._worker.stop(DRAIN_S.get(self.settings.role, 0.0))
         if self._orchestrator is not None:
             await self._orchestrator.stop()
+        if hasattr(self._services, "close"):
+            await self._services.close()
         if self._pool is not None:
             await self._pool.close()
         await self._engine.close()
@@ -255,7 +258,7 @@ class LocalRole:
                 store = AiStore(Database(self.settings.ai_database), self.clock)
                 try:
                     self._pipelines = await asyncio.to_thread(registry.pipelines, self.settings)
-                    await store.open()
+                    await store.open(registry.tables())
                 except BaseException:
                     await store.close()
                     raise
@@ -285,20 +288,24 @@ class LocalRole:
             self._worker.runner.stop_job(job_id)
 
     async def _work(self, store: AiStore) -> None:
+        pause_s = RESTART_S
         while not self._closed:
             try:
                 await self._start_worker(store)
                 return
             except Exception as error:
                 log.warning("worker_start_failed", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(RESTART_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(30.0, 2 * pause_s)
 
     async def _start_worker(self, store: AiStore) -> None:
         await self._engine.opened()
         if self._pool is None:
             self._pool = ProcessPool(self.processes, nice=5)
         objects = ObjectStore(self.settings.object_store)
-        services = make_services(self.settings, self._pool, objects, self.clock)
+        self._services = make_services(
+            self.settings, self._pool, objects, self.clock, store.database
+        )
         module = importlib.import_module("sync_server.ai.dbos_engine")
         slots = self.settings.worker_jobs or 2 * self.processes
         worker = Worker(
@@ -306,7 +313,7 @@ class LocalRole:
             lambda executor_id, body: module.DbosExecutor(
                 self.settings.engine_database, executor_id, slots, body
             ),
-            self._pipelines, services, Path(self.settings.data_dir),
+            self._pipelines, self._services, Path(self.settings.data_dir),
             role=self.settings.role, scope=self._lock.scope,
             lease_ms=self._lease_ms, on_fenced=self._on_fenced,
         )  # fmt: skip

@@ -7,8 +7,9 @@ its WHERE, so a worker that was taken for dead and comes back changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
@@ -108,10 +109,10 @@ class AiStore:
         self.on_event: Callable[[], None] = lambda: None
         self.on_queued: Callable[[], None] = lambda: None
 
-    async def open(self) -> None:
-        """Open and migrate the database."""
+    async def open(self, others: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+        """Open and migrate the database; `others` are tables of pipelines (`migrate_store`)."""
         await self.database.open(bind=False, pool=POOL)
-        await migrate_store(self.database)
+        await migrate_store(self.database, others)
 
     async def close(self) -> None:
         """Close the database."""
@@ -344,12 +345,12 @@ class AiStore:
         if job is None or job.status in ENDED:
             return None
         message = words.of(job.request.language)
-        error = EventError("CANCELLED", message)
+        error = EventError("JOB_CANCELLED", message)
         ending = Ending(
             "cancelled",
             Event("FAILED", "cancelled", Progress(job.stage, job.percent, message), error=error,
                   details={"message": {"ko": words.ko, "en": words.en}}),
-            error=msgspec.to_builtins(error), code="CANCELLED",
+            error=msgspec.to_builtins(error), code="JOB_CANCELLED",
         )  # fmt: skip
         return job if await self.give_up(job_id, job.run_no, ending) else None
 

@@ -6,6 +6,8 @@ rules hold: plain statements for both engines, a released step is never edited, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from sync_server.platform.database import Database
@@ -57,8 +59,13 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
 )
 
 
-async def migrate_store(database: Database) -> None:
-    """Bring the AI store to this program's schema; several processes may start at once."""
+async def migrate_store(
+    database: Database, others: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
+    """Bring the AI store to this program's schema; several processes may start at once.
+
+    `others` are tables that pipelines keep here, by name, each made once.
+    """
     async with database.transaction() as tx:
         await tx.lock(_LOCK_SPACE, [_LOCK_KEY])
         await tx.execute("CREATE TABLE IF NOT EXISTS ai_schema (step INTEGER PRIMARY KEY)")
@@ -67,3 +74,10 @@ async def migrate_store(database: Database) -> None:
             for statement in statements:
                 await tx.execute(render(statement, tx.dialect))
             await tx.execute("INSERT INTO ai_schema (step) VALUES (?)", number)
+        await tx.execute("CREATE TABLE IF NOT EXISTS ai_schema_other (name TEXT PRIMARY KEY)")
+        for name, wanted in others.items():
+            if await tx.execute(
+                "INSERT INTO ai_schema_other (name) VALUES (?) ON CONFLICT (name) DO NOTHING", name
+            ):
+                for statement in wanted:
+                    await tx.execute(render(statement, tx.dialect))

@@ -229,7 +229,7 @@ async def test_cancel_ends_a_stage_under_way_and_its_process(server: Running) ->
     assert await server.role.cancel("j1")
     told = await server.told("j1", "FAILED")
     assert told.status == "cancelled" and told.error is not None
-    assert told.error.code == "CANCELLED"
+    assert told.error.code == "JOB_CANCELLED"
     async with asyncio.timeout(5):
         while worker.alive:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
