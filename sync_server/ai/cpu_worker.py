@@ -40,19 +40,13 @@ def pack_message(value: Any) -> bytes:
 
 def pack_failure(failure: StageFailed) -> dict[str, Any]:
     """Return a StageFailed as plain values, to be raised on the other side."""
-    fields: dict[str, Any] = {
-        "code": failure.code, "ko": failure.ko, "en": failure.en, "details": failure.details,
-        "percent": failure.percent,
-    }  # fmt: skip
-    if isinstance(failure, StageUnavailable):
-        fields |= {"reason": failure.reason, "retry_after_s": failure.retry_after_s}
-    return fields
+    return {name: value for name, value in vars(failure).items() if not name.startswith("_")}
 
 
 def failure_of(fields: dict[str, Any]) -> StageFailed:
     """Return what `pack_failure` packed."""
     kind: type[StageFailed] = StageUnavailable if "reason" in fields else StageFailed
-    return kind(fields.pop("code"), fields.pop("ko"), fields.pop("en"), **fields)
+    return kind(**fields)
 
 
 def _answer(function: str, args: tuple[Any, ...]) -> tuple[str, Any]:

@@ -271,13 +271,15 @@ class LocalRole:
             self._worker.runner.stop_job(job_id)
 
     async def _work(self, store: AiStore) -> None:
+        pause_s = RESTART_S
         while not self._closed:
             try:
                 await self._start_worker(store)
                 return
             except Exception as error:
                 log.warning("worker_start_failed", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(RESTART_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(30.0, 2 * pause_s)
 
     async def _start_worker(self, store: AiStore) -> None:
         await self._engine.opened()

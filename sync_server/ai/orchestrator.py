@@ -36,7 +36,7 @@ MEASURE_S: Final = 5.0
 MAX_LOST_RUNS: Final = 3
 RETENTION_MS: Final = 30 * 24 * 3_600_000
 RETENTION_EVERY_S: Final = 24 * 3600.0
-CANCELLED: Final = Words("분석이 취소되었습니다.", "The analysis was cancelled.")
+CANCELLED: Final = Words("취소된 분석입니다.", "The analysis was cancelled.")
 QUEUED: Final = Words("대기열에 등록되었습니다.", "Queued.")
 _DEFAULT_TYPE: Final[Mapping[str, str]] = {
     "mission": "MISSION_JUDGE", "face": "FACE_ANALYSIS", "healthcare": "GAIT_ANALYSIS"
@@ -124,7 +124,7 @@ class Orchestrator:
             raise RoleUnavailable(f"{error.code}: {error}") from error
         if job is None:
             return False
-        metrics.JOBS.labels(job.job_type, "cancelled", "CANCELLED").inc()
+        metrics.AI_JOBS.labels(job.job_type, "cancelled", "JOB_CANCELLED").inc()
         self._on_cancel(job_id)
         try:
             await self._engine.cancel(run_id_of(job_id, job.run_no))

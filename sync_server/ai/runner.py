@@ -224,6 +224,8 @@ class Runner:
                 return {"state": out}
             except StageUnavailable as error:
                 failure, outcome = error, "unavailable"
+                if not getattr(error, "again", True):
+                    break
                 if error.retry_after_s is not None:
                     if error.retry_after_s > stage.timeout_s:
                         break
@@ -321,7 +323,7 @@ class Runner:
         ending = self._ending(plan, outcomes)
         job_id = plan.job.job_id
         if await persist(lambda: self._store.finish(job_id, plan.run_no, ending)):
-            metrics.JOBS.labels(
+            metrics.AI_JOBS.labels(
                 plan.pipeline.job_type, ending.status, ending.code or "ok"
             ).inc()  # fmt: skip
             return {"first": ending.result}

@@ -344,12 +344,12 @@ class AiStore:
         if job is None or job.status in ENDED:
             return None
         message = words.of(job.request.language)
-        error = EventError("CANCELLED", message)
+        error = EventError("JOB_CANCELLED", message)
         ending = Ending(
             "cancelled",
             Event("FAILED", "cancelled", Progress(job.stage, job.percent, message), error=error,
                   details={"message": {"ko": words.ko, "en": words.en}}),
-            error=msgspec.to_builtins(error), code="CANCELLED",
+            error=msgspec.to_builtins(error), code="JOB_CANCELLED",
         )  # fmt: skip
         return job if await self.give_up(job_id, job.run_no, ending) else None
 

@@ -26,7 +26,9 @@ JOB_STAGES = Histogram(
     ("job_type", "stage", "outcome"),
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60, 120),
 )
-JOBS = Counter("daengdong_jobs_total", "AI jobs ended", ("job_type", "status", "code"))
+AI_JOBS = Counter(
+    "daengdong_ai_jobs_total", "Jobs that ended in the AI role", ("job_type", "status", "code")
+)
 JOBS_REFUSED = Counter("daengdong_jobs_refused_total", "AI jobs not taken", ("code",))
 JOBS_WAITING = Gauge("daengdong_jobs_waiting", "AI jobs that wait for a worker")
 JOBS_WAITING_AGE = Gauge("daengdong_jobs_waiting_age_seconds", "Age of the oldest waiting AI job")

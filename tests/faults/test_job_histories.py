@@ -26,7 +26,7 @@ from tests.support.postgres import Postgres
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("DAENGDONG_JOB_KILLS", "2"))
 JOBS = int(os.environ.get("DAENGDONG_JOBS", str(20 * KILLS)))
-PAUSE_S = (1.0, 3.0) if KILLS < 5 else (2.0, 7.0)
+PAUSE_S = (0.2, 2.0)
 WITHIN_S = 90 + 30 * KILLS
 VIDEO = "https://cdn.example/a.mp4"
 
@@ -78,9 +78,14 @@ def test_nothing_is_lost_or_done_twice(
     )
     submitting.start()
     interrupted: list[tuple[float, str]] = []
+    kills_s: list[float] = []
     try:
         _wait(lambda: bool(world.rows("SELECT 1 FROM ai_job WHERE status = 'processing'")), world)
         for number in range(KILLS):
+            if number % 2 == 0 and _ended(world) < JOBS * 0.9:
+                # Half of the kills meet work; the others whatever there is, a start as well.
+                pids = [process.pid for process in world.processes]
+                _wait(lambda pids=pids: bool(world.under_way(pids)), world)  # type: ignore[misc]
             time.sleep(dice.uniform(*PAUSE_S))
             if postgres is not None and number == KILLS // 2:
                 postgres.stop("immediate")
@@ -90,6 +95,8 @@ def test_nothing_is_lost_or_done_twice(
             jobs = world.under_way([victim.pid for victim in victims])
             for victim in victims:
                 victim.kill()
+            if len(victims) == len(world.processes):
+                kills_s.append(time.time())
             interrupted += [(time.time(), job) for job in jobs]
             for victim in victims:
                 victim.start()
@@ -102,7 +109,7 @@ def test_nothing_is_lost_or_done_twice(
     finally:
         flapping.stop()
     _check(world)
-    _print_recovery(f"{engine}, {'three' if split else 'one'}", world, interrupted)
+    _print_recovery(f"{engine}, {'three' if split else 'one'}", world, interrupted, kills_s)
 
 
 def _wait(reached: Any, world: World) -> None:
@@ -183,11 +190,20 @@ def _check_result(number: int, ends: list[dict[str, Any]]) -> None:
         assert ends[-1]["result"]["artifacts"] == "ready"
 
 
-def _print_recovery(name: str, world: World, interrupted: list[tuple[float, str]]) -> None:
-    """Print how long after its last kill an interrupted job was done (goal: p95 5 s)."""
-    ended = dict(world.rows("SELECT job_id, finished_ms FROM ai_job"))
+def _print_recovery(
+    name: str, world: World, interrupted: list[tuple[float, str]], kills_s: list[float]
+) -> None:
+    """Print how long after its last kill an interrupted job was done (goal: p95 5 s).
+
+    A kill of everything counts for each job that had not ended by then.
+    """
+    rows = world.rows("SELECT job_id, finished_ms FROM ai_job")
+    ended_s = {job: int(finished_ms) / 1000 for job, finished_ms in rows}
     last = {job: at_s for at_s, job in sorted(interrupted)}
-    took = sorted(int(ended[job]) / 1000 - at_s for job, at_s in last.items())
+    took = sorted(
+        ended_s[job] - max([at_s, *(kill for kill in kills_s if kill < ended_s[job])])
+        for job, at_s in last.items()
+    )
     runs = (world.folder / "notes").read_text().splitlines()
     again = len(runs) - len({tuple(line.split()[:4]) for line in runs})
     if took:

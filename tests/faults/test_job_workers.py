@@ -88,7 +88,7 @@ def test_a_worker_shows_health_and_metrics(world: World, tmp_path: Path) -> None
         wait(lambda: status(world, "j1") == "succeeded", world, supervise=False)
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
         shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert 'daengdong_jobs_total{code="ok",job_type="EMOTION_INFERENCE"' in shown
+        assert 'daengdong_ai_jobs_total{code="ok",job_type="EMOTION_INFERENCE"' in shown
         assert 'stage="MISSION_INFERENCE"' in shown
         assert httpx.get(f"http://127.0.0.1:{port}/other").status_code == 404
     finally:

@@ -2,7 +2,8 @@
 
 What a stage does is told by `instruction` of the mission (or `frame_id` of a one-part job): words
 separated by blanks, each `STAGE=act`, where act is `fail`, `down:N` (N times unavailable, then
-done), `hang`, `die` (the worker process of the CPU pool), `kill` (this whole process), `break`.
+done), `after:PART` (wait until that part is in its last stage), `hang`, `die` (the worker process
+of the CPU pool), `kill` (this whole process), `break`.
 Every entry of a stage is noted in `$DAENGDONG_TEST_NOTES`, a file that survives crashes.
 """
 
@@ -85,6 +86,16 @@ def break_down(_: str) -> None:
     raise ValueError("a fault")
 
 
+async def _told(start: str) -> None:
+    """Wait until a note begins so."""
+    while not any(line.startswith(start) for line in _notes()):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+def _notes() -> list[str]:
+    return Path(os.environ["DAENGDONG_TEST_NOTES"]).read_text().splitlines()
+
+
 def _acts(context: StageContext) -> dict[str, str]:
     text = context.job.frame_id or ""
     for mission in context.job.missions:
@@ -107,6 +118,8 @@ def _stage(name: str, percents: tuple[int, int], timeout_s: float) -> Stage:
             await context.services.cpu.call(SLEEP, HANG_S, timeout_s=900)
         if act == "die":
             await context.services.cpu.call("tests.support.job_pipelines:die", "", timeout_s=60)
+        if act.startswith("after:"):
+            await _told(f"{context.job.job_id} {act[6:]} FINALIZING")
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if act == "break":
@@ -135,7 +148,7 @@ def _amended(job: JobRequest, first: Json, after: PartOutcome) -> Json:
     return first | {"artifacts": "ready" if after.state else "failed"}
 
 
-def make(job_type: str, timeout_s: float = 4.0, **changes: Any) -> Pipeline:
+def make(job_type: str, timeout_s: float = 60.0, **changes: Any) -> Pipeline:
     """A pipeline of four stages for a job type; missions are its parts."""
     fields: dict[str, Any] = {
         "job_type": job_type,
@@ -162,7 +175,7 @@ def make(job_type: str, timeout_s: float = 4.0, **changes: Any) -> Pipeline:
     return Pipeline(**(fields | changes))
 
 
-def register_all() -> None:
+def register_all(timeout_s: float = 60.0) -> None:
     """Put test pipelines in the place of the program's."""
     for job_type in ("MISSION_JUDGE", "FACE_ANALYSIS", "EMOTION_INFERENCE", "GAIT_ANALYSIS"):
-        registry.register(make(job_type))
+        registry.register(make(job_type, timeout_s))
