@@ -107,7 +107,7 @@ EFFECTS: dict[str, JobEffect] = {
     "healthcare": healthcare.job_ended,
 }
 
-STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen]
 
 SWEEPERS: list[Sweeper] = [
     walks.sweep,

@@ -21,6 +21,7 @@ SYNC_FAULTS = Counter("daengdong_sync_faults_total", "Pushes and pulls refused",
 WALKS = Counter("daengdong_walks_judged_total", "Walks judged", ("counted",))
 CELLS = Counter("daengdong_captures_total", "Capture events written", ())
 STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
+JOBS = Counter("daengdong_jobs_ended_total", "Jobs ended", ("area", "state", "code", "version"))
 JOB_STREAMS = Gauge("daengdong_job_streams", "Open live streams of jobs")
 registry = REGISTRY
 

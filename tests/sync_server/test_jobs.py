@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 from sync_server.ai.contract import Event
 from sync_server.jobs import service as jobs
-from sync_server.jobs import store
+from sync_server.jobs import store, waiting
 from sync_server.jobs.catalogue import all_codes
 from sync_server.jobs.sweeping import INPUT_KEPT_MS, JOBS_KEPT_MS, SILENT_MS
 from tests.contract.ai_paths import Backend, Owner, backend
 from tests.support.accounts import renew
-from tests.support.ai_role import complete, failed, progress
+from tests.support.ai_role import KEY, complete, failed, progress
+from tests.support.app import running
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 CLIP = {"analysis_id": "a1", "video_url": "https://clips.example/face.mp4"}
@@ -334,12 +337,12 @@ async def test_another_users_media_and_files_are_unknown_ones(ai: Backend) -> No
 
 
 async def test_a_waiting_request_is_woken_by_the_end_of_its_job(ai: Backend) -> None:
-    waiting = asyncio.create_task(ai.post("/api/face/detect", CLIP))
+    asked = asyncio.create_task(ai.post("/api/face/detect", CLIP))
     await asyncio.wait_for(ai.role.taken.wait(), 10)
     (job_id,) = ai.role.requests
-    assert not waiting.done()
+    assert not asked.done()
     await ai.role.say(job_id, complete(FACE))
-    answer = await waiting
+    answer = await asked
     assert (answer.status_code, answer.json()["job_id"]) == (200, job_id)
     assert len(ai.server.platform.wakes) == 0
 
@@ -430,3 +433,59 @@ async def test_an_erased_account_leaves_no_job_no_event_and_no_file(ai: Backend)
     assert running in ai.role.cancelled
     # What the AI role still says of it is dropped.
     await ai.role.say(running, complete(FACE))
+
+
+# Who leaves, and who is elsewhere ---------------------------------------------------------------
+
+
+async def test_a_client_that_leaves_is_not_waited_for(lite: Backend) -> None:
+    platform = lite.server.platform
+    slow = msgspec.structs.replace(platform.settings, job_wait_s=600)
+    lite.server.app.state.platform = replace(platform, settings=slow)
+    body = msgspec.json.encode(CLIP)
+    incoming = asyncio.Queue[dict[str, Any]]()
+    await incoming.put({"type": "http.request", "body": body, "more_body": False})
+    headers = {**lite.own.phone.headers, "content-type": "application/json"}
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": "/api/face/detect", "raw_path": b"/api/face/detect",
+        "query_string": b"", "root_path": "", "client": ("127.0.0.1", 1),
+        "server": ("testserver.local", 80),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asked = asyncio.create_task(
+        lite.server.app(scope, incoming.get, send)  # type: ignore[arg-type]
+    )
+    await asyncio.wait_for(lite.role.taken.wait(), 10)
+    assert not asked.done()
+    await incoming.put({"type": "http.disconnect"})
+    await asyncio.wait_for(asked, 10)
+    assert len(platform.wakes) == 0
+    # Its job goes on.
+    (job_id,) = lite.role.requests
+    await lite.role.say(job_id, complete(FACE))
+    assert await told(lite, job_id) == ("finished", 100)
+
+
+async def test_an_end_that_another_process_heard_of_wakes_a_waiter_here(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without news from the other process nobody would look again before the test gives up.
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 600.0)
+    url = postgres.url(f"news_{tmp_path.name}")
+    async with (
+        backend(url, tmp_path, apart=False, job_wait_s="500") as here,
+        running(url, tmp_path, internal_secrets=KEY) as elsewhere,
+    ):
+        await asyncio.sleep(1)  # Until both have begun to listen.
+        asked = asyncio.create_task(here.post("/api/face/detect", CLIP))
+        await asyncio.wait_for(here.role.taken.wait(), 10)
+        (job_id,) = here.role.requests
+        await jobs.event_sink(elsewhere.platform)(job_id, complete(FACE))
+        answer = await asyncio.wait_for(asked, 30)
+        assert answer.status_code == 200, answer.text

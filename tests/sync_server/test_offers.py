@@ -14,7 +14,7 @@ from edge_sdk.sync.facts import MissionSubmit, WalkStart
 from game_engine.rules import CURRENT_RULES
 from sync_server.ai.contract import Event, JobRequest
 from sync_server.missions import service as missions
-from sync_server.missions.offers import WAIT_FOR_VIDEOS_MS
+from sync_server.missions.settling import WAIT_FOR_VIDEOS_MS
 from tests.contract.ai_paths import Backend, Owner, backend
 from tests.support.accounts import renew
 from tests.support.ai_role import complete, failed
