@@ -8,6 +8,7 @@ from dataclasses import replace
 from litestar.types import ControllerRouterHandler
 
 from edge_sdk.sync.facts import DiarySet, SettingsSet, WalkCancel, WalkFinish, WalkPoints, WalkStart
+from sync_server.ai.role import EventSink
 from sync_server.auth import routes as auth_routes
 from sync_server.auth import service as auth
 from sync_server.diary import routes as diary_routes
@@ -106,6 +107,9 @@ EFFECTS: dict[str, JobEffect] = {
     "face": face.job_ended,
     "healthcare": healthcare.job_ended,
 }
+
+EVENT_SINK: Callable[[Platform], EventSink] | None = jobs.event_sink
+"""Makes what takes the events of AI jobs that run in this process."""
 
 STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen]
 

@@ -20,7 +20,7 @@ from sync_server.ai.role import JobConflict, RoleUnavailable, TooBusy
 from sync_server.jobs import store
 from sync_server.jobs.catalogue import words
 from sync_server.jobs.errors import JobRefused
-from sync_server.jobs.events import SYSTEM_ERROR, count, ended
+from sync_server.jobs.events import CANCELLED, SYSTEM_ERROR, count, ended
 from sync_server.jobs.model import PRIORITY_BACKGROUND, Job, JobError
 from sync_server.jobs.notices import tell
 from sync_server.platform.context import Platform
@@ -183,7 +183,7 @@ async def fail(platform: Platform, job_id: str, code: str) -> None:
             state="cancelled" if code == "JOB_CANCELLED" else "failed",
             message=message,
             error=JobError(code, message),
-            failure_type="CANCELLED" if code == "JOB_CANCELLED" else SYSTEM_ERROR,
+            failure_type=CANCELLED if code == "JOB_CANCELLED" else SYSTEM_ERROR,
             updated_ms=now_ms,
             finished_ms=now_ms,
         )

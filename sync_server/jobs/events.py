@@ -27,6 +27,7 @@ from sync_server.platform.database import Tx
 log = structlog.get_logger(__name__)
 MAX_RESULT_BYTES: Final = 2_000_000
 SYSTEM_ERROR: Final = "SYSTEM_ERROR"
+CANCELLED: Final = "CANCELLED"
 _SYSTEM_CODES: Final = frozenset(
     {
         "INTERNAL_ERROR", "INFERENCE_TIMEOUT", "JOB_EXECUTION_FAILED", "MODEL_SERVICE_UNAVAILABLE",
@@ -139,14 +140,16 @@ def _failed(job: Job, event: Event, now_ms: int) -> Job:
     if event.progress is not None:
         changes["stage"] = event.progress.stage[:64]
         changes["percent"] = max(job.percent, min(99, max(0, event.progress.percent)))
-    if failure_type not in (SYSTEM_ERROR, "USER_ERROR"):
+    if code == "JOB_CANCELLED":
+        failure_type = CANCELLED
+    elif failure_type not in (SYSTEM_ERROR, "USER_ERROR"):
         failure_type = SYSTEM_ERROR if code in _SYSTEM_CODES else "USER_ERROR"
     if reason is not None:
         log.warning("job_failed", area=job.area, code=code, failure_type=failure_type,
                     reason=str(reason)[:64])  # fmt: skip
     return msgspec.structs.replace(
         job,
-        state="failed",
+        state="cancelled" if code == "JOB_CANCELLED" else "failed",
         message=message[:2_000],
         error=JobError(code, message[:2_000], details),
         failure_type=failure_type,

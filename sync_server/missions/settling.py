@@ -31,6 +31,12 @@ WAIT_FOR_VIDEOS_MS: Final = 30 * 60_000
 """How long the walk's judgement waits for videos that are announced but not uploaded."""
 AGAIN: Final = frozenset({"uncertain", "system_error"})
 _ENDED: Final = ("finished", "abandoned")
+_STATES: Final = {
+    "SUCCESS": "succeeded",
+    "FAIL": "failed",
+    "REFUSED": "failed",
+    "UNCERTAIN": "uncertain",
+}
 _NOT_HERE: Final = Text("영상이 도착하지 않았습니다.", "The video did not arrive.")
 _NO_POINTS: Final = Text(
     "판정이 확실하지 않아 점수가 없습니다. 다시 판정을 받을 수 있습니다.",
@@ -174,9 +180,7 @@ async def _settle(tx: Tx, walk: Any, row: Any, found: Judgement, now_ms: int) ->
     judged, verdict = found.judged, found.verdict
     said = Text(judged.summary, judged.summary) if judged.summary else _words(row, verdict)
     points = 0
-    state = {"SUCCESS": "succeeded", "FAIL": "failed", "UNCERTAIN": "uncertain"}.get(
-        verdict, "system_error"
-    )
+    state = _STATES.get(verdict, "system_error")
     if state == "succeeded" and walk["state"] != "cancelled":
         points = rules_for(walk["rules_version"]).mission_points
         await tx.execute(

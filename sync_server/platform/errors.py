@@ -47,8 +47,13 @@ TITLES: Mapping[str, tuple[int, str, str]] = {
     "invalid_input": (400, "요청 내용이 올바르지 않아요", "The request is not valid"),
     "unauthorized": (401, "로그인이 필요해요", "Sign in first"),
     "token_expired": (401, "로그인이 만료되었어요", "The access token has expired"),
-    "webhook_refused": (401, "서명을 확인할 수 없어요", "The signature is not valid"),
     "refresh_refused": (401, "다시 로그인해 주세요", "Sign in again"),
+    "webhook_not_configured": (401, "서명 키가 설정되지 않았어요", "No keys for signed calls here"),
+    "webhook_unsigned": (401, "서명이 없는 요청이에요", "The call is not signed"),
+    "webhook_malformed": (401, "서명 형식이 올바르지 않아요", "The signature is malformed"),
+    "webhook_expired": (401, "서명 시각이 지났어요", "The signed call is too old"),
+    "webhook_early": (401, "서명 시각이 미래예요", "The signed call is from the future"),
+    "webhook_forged": (401, "서명이 맞지 않아요", "The signature is wrong"),
     "forbidden": (403, "허용되지 않은 요청이에요", "Not allowed"),
     "consent_required": (403, "위치정보 이용 동의가 필요해요", "Location consent is needed"),
     "quota_exceeded": (403, "사진 저장 공간을 모두 썼어요", "Your photo space is used up"),
@@ -141,7 +146,7 @@ def problem_response(
     headers = dict(headers or {})
     if problem.retry_after_s is not None or status == 503:
         headers["Retry-After"] = str(max(1, round(problem.retry_after_s or 1)))
-    if status == 401:
+    if status == 401 and not problem.code.startswith("webhook_"):
         headers["WWW-Authenticate"] = "Bearer"
     title = english if language_of(request) == "en" else korean
     body = ProblemBody(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 
+_PART_BYTES = 1024 * 1024
+
 
 class ObjectStoreFailed(Exception):
     """The object store did not do what was asked; the request may be retried."""
+
+
+class ObjectTooLarge(Exception):
+    """An object has more bytes than the reader takes."""
 
 
 class ObjectStore:
@@ -39,10 +47,10 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
-    async def put_parts(self, key: str, parts: AsyncIterator[bytes]) -> None:
-        """Store an object part by part; its bytes are never all in memory."""
+    async def put_file(self, key: str, file: BinaryIO) -> None:
+        """Store an object from a file, part by part; its bytes are never all in memory."""
         try:
-            await obstore.put_async(self._store, key, parts)
+            await obstore.put_async(self._store, key, file)
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
@@ -62,6 +70,42 @@ class ObjectStore:
             return bytes(part)
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
+
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy an object inside the store; False when there is none."""
+        try:
+            await obstore.copy_async(self._store, source, target)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+        return True
+
+    async def get_file(self, key: str, path: Path, max_bytes: int) -> int | None:
+        """Write an object into a file, part by part; return its bytes, or None when there is none.
+
+        Raises ObjectTooLarge before more than `max_bytes` are read. OSError of our own disk is
+        not the store's fault and stays.
+        """
+        try:
+            answer = await obstore.get_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise ObjectStoreFailed(str(error)) from error
+        size = int(answer.meta["size"])
+        if size > max_bytes:
+            raise ObjectTooLarge(f"{size} bytes, {max_bytes} at most")
+        stream = aiter(answer.stream(min_chunk_size=_PART_BYTES))
+        with path.open("wb") as file:
+            while True:
+                try:
+                    part = await anext(stream, None)
+                except (BaseError, OSError) as error:
+                    raise ObjectStoreFailed(str(error)) from error
+                if part is None:
+                    return size
+                await asyncio.to_thread(file.write, bytes(part))
 
     async def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""

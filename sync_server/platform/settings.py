@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from sync_server.platform.webhooks import SecretInvalid, parse_secrets
+
 
 class SettingsInvalid(ValueError):
     """A setting is missing or has a wrong value; the message names it."""
@@ -121,6 +123,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsInvalid(f"a DAENGDONG_* setting is wrong: {error}") from None
+    try:
+        parse_secrets(settings.internal_secrets)
+    except SecretInvalid as error:
+        raise SettingsInvalid(f"DAENGDONG_INTERNAL_SECRETS is wrong: {error}") from None
     return msgspec.structs.replace(settings, secret_key=settings.secret_key or _kept_key(settings))
 
 

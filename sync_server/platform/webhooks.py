@@ -1,6 +1,13 @@
-"""Standard Webhooks: signatures over `id.timestamp.body` (HMAC-SHA256), 5 minutes, two keys.
+"""Signed calls between roles and to callbacks: Standard Webhooks, symmetric (v1) signatures.
 
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+The signed content is `id.timestamp.body`, HMAC-SHA256 with the decoded secret. Source: the
+Standard Webhooks specification 1.0.0, "Signature scheme" and "Verifying signatures".
+
+    headers = sign(secrets, message_id("job-1", "COMPLETE", 7), now_s, body)
+    verify(secrets, headers, body, now_s)  # -> the message id
+
+The same id twice is no fault here: a retry carries it again, and the receiver knows by its own
+rows what it took already.
 """
 
 from __future__ import annotations
@@ -9,66 +16,191 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from sync_server.platform.errors import Problem
+
+ID_HEADER: Final = "webhook-id"
+TIMESTAMP_HEADER: Final = "webhook-timestamp"
+SIGNATURE_HEADER: Final = "webhook-signature"
 
 TOLERANCE_S: Final = 300
-_PREFIX: Final = "whsec_"
+"""Older or newer calls are refused (5 minutes, as the specification's libraries have it)."""
+SECRET_BYTES: Final = (24, 64)
+"""How long a key may be (specification: 192 to 512 bits)."""
+MAX_SIGNATURES: Final = 16
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""A result with its report is below 200 kB; a stranger can't make us hash more than this."""
+_MAX_SIGNATURE_CHARS: Final = 4_096
+# No full stop: `a.1` + `2` and `a` + `1.2...` would sign the same content.
+_ID: Final = re.compile(r"[A-Za-z0-9_:+/=@~-]{1,256}")
+_TIMESTAMP: Final = re.compile(r"[1-9][0-9]{0,11}")
+_SIGNATURE: Final = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
+
+
+class SecretInvalid(ValueError):
+    """A secret is not `whsec_` and the base64 of 24 to 64 bytes; the message never shows it."""
 
 
 class WebhookRefused(Exception):
-    """A message that is not from a holder of our keys, or too old; `code` says which."""
+    """A call is not signed as it must be; `code` says why and is stable.
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
+    Codes: webhook_not_configured (no key here: nothing is taken), webhook_unsigned (a header is
+    missing), webhook_malformed, webhook_expired (older than 5 minutes), webhook_early (from the
+    future), webhook_forged (no signature is right for one of our keys).
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}")
         self.code = code
+        self.detail = detail
+
+
+def parse_secrets(text: str) -> tuple[str, ...]:
+    """Split a setting of secrets by commas; raise SecretInvalid for the first wrong one."""
+    secrets = tuple(part.strip() for part in text.split(",") if part.strip())
+    for secret in secrets:
+        _key(secret)
+    return secrets
+
+
+def message_id(*parts: object) -> str:
+    """Make the id of a message from what tells it apart; the same parts make the same id."""
+    text = "\x00".join(map(str, parts)).encode()
+    return "msg_" + base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:24]).decode()
 
 
 def sign(secrets: Sequence[str], message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a message; the first of the keys signs."""
-    signature = _signature(_key(secrets[0]), message_id, str(timestamp_s), body)
+    """Return the three headers of a signed call; the first secret signs.
+
+    Raises SecretInvalid, or ValueError for an id that could not be verified (it has a full stop,
+    a blank, or more than 256 characters: see `message_id`).
+    """
+    if not secrets:
+        raise SecretInvalid("there is no secret to sign with")
+    if not _ID.fullmatch(message_id):
+        raise ValueError(f"not a message id: {message_id!r}")
+    timestamp = str(timestamp_s)
     return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": f"v1,{signature}",
+        ID_HEADER: message_id,
+        TIMESTAMP_HEADER: timestamp,
+        SIGNATURE_HEADER: _signature(_key(secrets[0]), message_id, timestamp, body),
     }
 
 
-def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_s: float) -> str:
-    """Return the id of a message signed with any of the keys.
+def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_s: int) -> str:
+    """Return the message id of a call that one of our secrets has signed; raise WebhookRefused.
 
-    Raises WebhookRefused: missing_header, malformed_header, too_old, too_new, bad_signature.
+    Header names count in any case. Several signatures (a sender that rotates) and several
+    secrets (a receiver that rotates) are each tried; the comparison takes constant time.
     """
-    lower = {name.lower(): value for name, value in headers.items()}
+    message, timestamp, signatures = _checked_headers(secrets, headers, now_s)
+    expected = [_signature(_key(secret), message, timestamp, body).encode() for secret in secrets]
+    # No early way out: how many compare equal must not show in the time.
+    found = 0
+    for given in signatures:
+        for wanted in expected:
+            found += hmac.compare_digest(given.encode(), wanted)
+    if not found:
+        raise WebhookRefused("webhook_forged", "no signature is right")
+    return message
+
+
+async def require_signed(request: Request[Any, Any, Any]) -> str:
+    """Return the message id of a signed request; raise Problem (401) with WebhookRefused's code.
+
+    The keys are `settings.internal_secrets`, the time is the clock of `app.state.platform` (or of
+    `app.state.services` in a role without a platform). Headers are checked before the body is
+    read.
+    """
+    state = request.app.state
+    parts = state.get("platform") or state.services
+    secrets, now_s = parse_secrets(parts.settings.internal_secrets), parts.clock() // 1000
     try:
-        message_id = lower["webhook-id"]
-        timestamp = lower["webhook-timestamp"]
-        signatures = lower["webhook-signature"]
-    except KeyError:
-        raise WebhookRefused("missing_header") from None
-    if not message_id or len(message_id) > 256 or not timestamp.isascii():
-        raise WebhookRefused("malformed_header")
-    if not timestamp.isdigit() or len(timestamp) > 12:
-        raise WebhookRefused("malformed_header")
-    if int(timestamp) < now_s - TOLERANCE_S:
-        raise WebhookRefused("too_old")
-    if int(timestamp) > now_s + TOLERANCE_S:
-        raise WebhookRefused("too_new")
-    given = [part[3:] for part in signatures.split(" ")[:8] if part.startswith("v1,")]
-    for secret in secrets:
-        right = _signature(_key(secret), message_id, timestamp, body)
-        if any(hmac.compare_digest(right.encode(), each.encode()) for each in given):
-            return message_id
-    raise WebhookRefused("bad_signature")
+        headers = _single_headers(request)
+        _checked_headers(secrets, headers, now_s)
+        body = await _body(request)
+        return verify(secrets, headers, body, now_s)
+    except WebhookRefused as refused:
+        raise Problem(refused.code, refused.detail) from None
+
+
+async def signed_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Litestar guard of the /internal routes: `guards=[signed_only]`."""
+    if not isinstance(connection, Request):  # a websocket can't be signed
+        raise Problem("webhook_unsigned")
+    await require_signed(connection)
+
+
+def _checked_headers(
+    secrets: Sequence[str], headers: Mapping[str, str], now_s: int
+) -> tuple[str, str, list[str]]:
+    if not secrets:
+        raise WebhookRefused("webhook_not_configured", "this server has no keys for signed calls")
+    lowered = {name.lower(): value for name, value in headers.items()}
+    try:
+        message = lowered[ID_HEADER]
+        timestamp = lowered[TIMESTAMP_HEADER]
+        signature = lowered[SIGNATURE_HEADER]
+    except KeyError as missing:
+        raise WebhookRefused("webhook_unsigned", f"{missing.args[0]} is missing") from None
+    if not _ID.fullmatch(message):
+        raise WebhookRefused("webhook_malformed", ID_HEADER)
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise WebhookRefused("webhook_malformed", TIMESTAMP_HEADER)
+    signatures = signature.split(" ") if len(signature) <= _MAX_SIGNATURE_CHARS else []
+    # Other versions (v1a, v2) are a sender's business with others; a v1 that is cut is no reason
+    # to overlook a good one beside it.
+    ours = [part for part in signatures if _SIGNATURE.fullmatch(part)]
+    if not ours or len(signatures) > MAX_SIGNATURES:
+        raise WebhookRefused("webhook_malformed", SIGNATURE_HEADER)
+    age_s = now_s - int(timestamp)
+    if age_s > TOLERANCE_S:
+        raise WebhookRefused("webhook_expired", "the call is older than 5 minutes")
+    if age_s < -TOLERANCE_S:
+        raise WebhookRefused("webhook_early", "the call is from the future")
+    return message, timestamp, ours
+
+
+def _single_headers(request: Request[Any, Any, Any]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER):
+        values = request.headers.getall(name, [])
+        if len(values) > 1:  # which of them the sender's proxy has seen is not for us to guess
+            raise WebhookRefused("webhook_malformed", f"{name} more than once")
+        if values:
+            headers[name] = values[0]
+    return headers
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        raise Problem("too_large", f"at most {MAX_BODY_BYTES} bytes")
+    # The app's own limit ends a body that announces nothing.
+    body = await request.body()
+    if len(body) > MAX_BODY_BYTES:
+        raise Problem("too_large", f"at most {MAX_BODY_BYTES} bytes")
+    return body
 
 
 def _key(secret: str) -> bytes:
+    kind, _, text = secret.partition("_")
     try:
-        return base64.b64decode(secret.strip().removeprefix(_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise WebhookRefused("bad_key") from None
+        key = base64.b64decode(text.encode("ascii"), validate=True) if kind == "whsec" else b""
+    except (binascii.Error, UnicodeEncodeError):
+        key = b""
+    if not SECRET_BYTES[0] <= len(key) <= SECRET_BYTES[1]:
+        raise SecretInvalid("a secret is whsec_ and the base64 of 24 to 64 bytes")
+    return key
 
 
-def _signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+def _signature(key: bytes, message: str, timestamp: str, body: bytes) -> str:
+    content = f"{message}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()

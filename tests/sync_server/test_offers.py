@@ -282,6 +282,21 @@ async def test_what_is_uncertain_or_broken_pays_nothing_and_may_be_judged_again(
     assert await walk.points() == 100
 
 
+async def test_a_video_that_is_not_to_be_judged_fails_for_good(ai: Backend) -> None:
+    walk = await Walk.of(ai)
+    offer = (await walk.offers())[0]
+    await walk.submit(offer, await upload(ai))
+    words = "돌발미션 영상 길이가 정책을 초과했습니다."
+    refused = {"success": False, "failure_type": "USER_ERROR", "summary": words,
+               "error": {"code": "VIDEO_TOO_LONG", "message": words}}  # fmt: skip
+    ai.role.script = says(**{offer["mission_type"]: refused})
+    await walk.finish()
+    said = (await walk.listed())["offers"][0]
+    assert (said["state"], said["points"], said["reason"]) == ("failed", 0, words)
+    answer = await ai.send("POST", f"/api/missions/offers/{offer['mission_id']}/judge")
+    assert answer.status_code == 409
+
+
 async def test_a_video_that_is_still_on_its_way_is_waited_for(ai: Backend) -> None:
     ai.role.script = says()
     walk = await Walk.of(ai)
