@@ -16,7 +16,7 @@ from litestar.types import ControllerRouterHandler
 
 from sync_server.ai.contract import AREAS, Accepted, Area, Event
 from sync_server.jobs import artifacts, events, service, store, waiting
-from sync_server.jobs.documents import JobDoc, JobList, LiveStatus, job_document
+from sync_server.jobs.documents import JobDoc, JobList, LiveEvent, job_document
 from sync_server.platform import rate_limit, webhooks
 from sync_server.platform.context import Platform, provide_user
 from sync_server.platform.errors import not_found, problems
@@ -52,7 +52,7 @@ async def list_jobs(
     responses={
         **problems("not_found"),
         200: ResponseSpec(
-            LiveStatus,
+            LiveEvent,
             generate_examples=False,
             description="Events status, progress, complete, failed; a comment as a ping every 15 s",
             media_type="text/event-stream",
