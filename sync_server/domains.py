@@ -111,7 +111,10 @@ EFFECTS: dict[str, JobEffect] = {
     "healthcare": healthcare.job_ended,
 }
 
-STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load]
+EVENT_SINK: Callable[[Platform], EventSink] | None = jobs.event_sink
+"""Makes what takes the events of AI jobs that run in this process."""
+
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen]
 
 SWEEPERS: list[Sweeper] = [
     walks.sweep,

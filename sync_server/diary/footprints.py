@@ -33,7 +33,7 @@ async def footprints(tx: Tx, user_no: int, month: Period, now_ms: int) -> Footpr
     last = calendar.monthrange(year, number)[1]
     entries = await store.load_days(tx, user_no, f"{month.key}-01", f"{month.key}-{last:02d}")
     walks = await tx.fetch_all(
-        """SELECT walk_id, state, started_ms, distance_m, moving_ms FROM walk
+        """SELECT walk_id, state, started_ms, distance_m, moving_ms, points, emotion FROM walk
            WHERE user_no = ? AND started_ms >= ? AND started_ms < ? AND state <> 'cancelled'
            ORDER BY started_ms, walk_id""",
         user_no, month.start_ms, month.end_ms,
@@ -88,7 +88,8 @@ def _day(
         walks=[
             FootprintWalk(
                 walk["walk_id"], walk["state"], walk["started_ms"], walk["distance_m"],
-                walk["moving_ms"], by_walk.get(walk["walk_id"], []),
+                walk["moving_ms"], by_walk.get(walk["walk_id"], []), walk["points"],
+                walk["emotion"],
             )
             for walk in walks
         ],

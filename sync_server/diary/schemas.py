@@ -92,7 +92,10 @@ class SettingDoc(msgspec.Struct, frozen=True):
 
 
 class FootprintWalk(msgspec.Struct, frozen=True):
-    """A walk of the day; `entry_ids` are its diary entries, often none."""
+    """A walk of the day; `entry_ids` are its diary entries, often none.
+
+    `points` is what its missions earned, `emotion` what was seen in the face after it.
+    """
 
     walk_id: str
     state: str
@@ -100,6 +103,8 @@ class FootprintWalk(msgspec.Struct, frozen=True):
     distance_m: float
     moving_ms: int
     entry_ids: list[str]
+    points: int = 0
+    emotion: str | None = None
 
 
 class FootprintDay(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from litestar import Request
 from litestar.datastructures import UploadFile
@@ -57,7 +57,8 @@ async def received(platform: Platform, request: Request[Any, Any, Any]) -> Async
         for name in sorted(texts):
             digest.update(f"\n{name}={texts[name]}".encode())
         key = jobs.artifacts.object_key(job_id, jobs.artifacts.INPUT_NAME)
-        await platform.objects.put_parts(key, _parts(file))
+        await file.seek(0)
+        await platform.objects.put_file(key, cast(BinaryIO, file.file))
         try:
             yield Clip(
                 job_id, texts.get("dog_id"), texts.get("captured_at"), size, digest.hexdigest()

@@ -20,8 +20,9 @@ from sync_server.ai.role import JobConflict, RoleUnavailable, TooBusy
 from sync_server.jobs import store
 from sync_server.jobs.catalogue import words
 from sync_server.jobs.errors import JobRefused
-from sync_server.jobs.events import SYSTEM_ERROR, ended, told
+from sync_server.jobs.events import CANCELLED, SYSTEM_ERROR, count, ended
 from sync_server.jobs.model import PRIORITY_BACKGROUND, Job, JobError
+from sync_server.jobs.notices import tell
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 
@@ -182,14 +183,15 @@ async def fail(platform: Platform, job_id: str, code: str) -> None:
             state="cancelled" if code == "JOB_CANCELLED" else "failed",
             message=message,
             error=JobError(code, message),
-            failure_type="CANCELLED" if code == "JOB_CANCELLED" else SYSTEM_ERROR,
+            failure_type=CANCELLED if code == "JOB_CANCELLED" else SYSTEM_ERROR,
             updated_ms=now_ms,
             finished_ms=now_ms,
         )
         await store.save(tx, after)
         await store.add_event(tx, after, f"own:{code}", "FAILED", now_ms)
         await ended(platform, tx, after, now_ms)
-        told(platform, tx, after)
+        await tell(platform, tx, after)
+    count(after)
 
 
 async def withdraw(platform: Platform, job_id: str) -> None:

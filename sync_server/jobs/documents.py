@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -74,6 +74,18 @@ class LiveStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     progress: StageProgress
     error: JobError | UnsetType = UNSET
     result_url: str | UnsetType = UNSET
+
+
+class LiveEvent(msgspec.Struct, frozen=True):
+    """An event of the live stream; `data` is JSON.
+
+    `{"job_id", "analysis_id", "status", "progress": {"stage", "percent", "message"}}`, with `error`
+    when it failed and `result_url` when it is done. `id` goes into Last-Event-ID.
+    """
+
+    id: str
+    event: Literal["status", "progress", "complete", "failed"]
+    data: str
 
 
 class JobDoc(msgspec.Struct, frozen=True):

@@ -17,14 +17,17 @@ import structlog
 
 from sync_server.ai.contract import DONE_WORDS, Area, Event
 from sync_server.jobs import artifacts, store
-from sync_server.jobs.catalogue import words
+from sync_server.jobs.catalogue import all_codes, words
 from sync_server.jobs.model import Job, JobError, snapshot_of
+from sync_server.jobs.notices import tell
+from sync_server.platform import metrics
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 
 log = structlog.get_logger(__name__)
 MAX_RESULT_BYTES: Final = 2_000_000
 SYSTEM_ERROR: Final = "SYSTEM_ERROR"
+CANCELLED: Final = "CANCELLED"
 _SYSTEM_CODES: Final = frozenset(
     {
         "INTERNAL_ERROR", "INFERENCE_TIMEOUT", "JOB_EXECUTION_FAILED", "MODEL_SERVICE_UNAVAILABLE",
@@ -59,8 +62,9 @@ async def apply(platform: Platform, area: Area | None, job_id: str, event: Event
         await store.add_event(tx, after, key, event.event_type, now_ms)
         if after.is_final:
             await ended(platform, tx, after, now_ms)
-        told(platform, tx, after)
+        await tell(platform, tx, after)
     if after.is_final and not job.is_final:
+        count(after)
         log.info("job_ended", area=after.area, state=after.state,
                  code=None if after.error is None else after.error.code,
                  failure_type=after.failure_type)  # fmt: skip
@@ -74,15 +78,12 @@ async def ended(platform: Platform, tx: Tx, job: Job, now_ms: int) -> None:
         await effect(platform, tx, job, now_ms)
 
 
-def told(platform: Platform, tx: Tx, job: Job) -> None:
-    """Wake those who wait for a job, and the owner's phones when it has ended, after the commit."""
-
-    def tell() -> None:
-        platform.wakes.wake(job.job_id)
-        if job.is_final:
-            platform.pokes.poke(job.user_no)
-
-    tx.after_commit(tell)
+def count(job: Job) -> None:
+    """Count a job that has just ended."""
+    code = "" if job.error is None else job.error.code
+    known = code if (job.area, code) in all_codes() else "other" if code else ""
+    # The version is the AI role's own word; only its length is bounded here.
+    metrics.JOBS.labels(job.area, job.state, known, (job.model_version or "")[:80]).inc()
 
 
 def advance(job: Job, event: Event, now_ms: int) -> Job | None:
@@ -139,14 +140,16 @@ def _failed(job: Job, event: Event, now_ms: int) -> Job:
     if event.progress is not None:
         changes["stage"] = event.progress.stage[:64]
         changes["percent"] = max(job.percent, min(99, max(0, event.progress.percent)))
-    if failure_type not in (SYSTEM_ERROR, "USER_ERROR"):
+    if code == "JOB_CANCELLED":
+        failure_type = CANCELLED
+    elif failure_type not in (SYSTEM_ERROR, "USER_ERROR"):
         failure_type = SYSTEM_ERROR if code in _SYSTEM_CODES else "USER_ERROR"
     if reason is not None:
         log.warning("job_failed", area=job.area, code=code, failure_type=failure_type,
                     reason=str(reason)[:64])  # fmt: skip
     return msgspec.structs.replace(
         job,
-        state="failed",
+        state="cancelled" if code == "JOB_CANCELLED" else "failed",
         message=message[:2_000],
         error=JobError(code, message[:2_000], details),
         failure_type=failure_type,

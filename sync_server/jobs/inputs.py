@@ -17,7 +17,7 @@ from sync_server.media import service as media
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 
-_KEY: Final = re.compile(media.KEY_PATTERN)
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 _MEDIA_PATH: Final = re.compile(r"/api/media/([A-Za-z0-9_-]{32})")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}]")
@@ -76,6 +76,7 @@ def _parts(said: str, area: Area) -> tuple[str, str, str]:
 async def _own_media(platform: Platform, tx: Tx, user_no: int, area: Area, key: str) -> str:
     if not await media.ready(tx, user_no, [key]):
         raise _bad(area)
+    await media.touch(tx, user_no, [key], platform.clock())
     return media.signed_url(platform, key, artifacts.INPUT_LINK_MS)
 
 

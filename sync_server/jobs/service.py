@@ -41,6 +41,7 @@ from sync_server.jobs.documents import (
 from sync_server.jobs.errors import GaitErrorWords, JobRefused, error_answers, error_handlers
 from sync_server.jobs.inputs import resolve
 from sync_server.jobs.model import PRIORITY_BACKGROUND, PRIORITY_WAITED_FOR, Job, JobError
+from sync_server.jobs.notices import listen
 from sync_server.jobs.sweeping import delete_files, erase, sweep
 from sync_server.jobs.waiting import until_ended
 from sync_server.platform import idempotency, rate_limit
@@ -83,6 +84,7 @@ __all__ = [
     "iso",
     "job_document",
     "job_status",
+    "listen",
     "new_job_id",
     "next_urls",
     "own_job",

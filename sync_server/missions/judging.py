@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from sync_server.ai.contract import MissionInput
 from sync_server.jobs import service as jobs
-from sync_server.missions import offers
+from sync_server.missions import settling
 from sync_server.missions.results import mission_type
 from sync_server.missions.schemas import JudgeRequest, MissionAsked
 from sync_server.platform.context import Platform
@@ -57,14 +57,14 @@ async def begin(
             said=msgspec.json.encode(data.missions),
             walk_id=data.walk_id,
             missions=missions,
-            policy=offers.POLICY,
+            policy=settling.POLICY,
             priority=priority,
             language=language,
         )
 
     return await jobs.begin(
         platform, user, request, build,
-        lambda tx, job: offers.bind(platform, tx, job, platform.clock()),
+        lambda tx, job: settling.bind(platform, tx, job, platform.clock()),
     )  # fmt: skip
 
 

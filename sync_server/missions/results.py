@@ -31,7 +31,8 @@ def mission_type(said: str) -> str | None:
 class Judgement(msgspec.Struct, frozen=True):
     """One judged mission with what only the inside needs.
 
-    `verdict`: SUCCESS, FAIL, UNCERTAIN, or ERROR where it could not be judged.
+    `verdict`: SUCCESS, FAIL, UNCERTAIN; REFUSED where the video was not to be judged (too long),
+    ERROR where the system failed.
     """
 
     judged: MissionJudged
@@ -62,7 +63,8 @@ def _judgement(job: jobs.Job, mission_id: str, asked_type: str, item: dict[str, 
     error = _failure(item, language)
     verdict = str(item.get("verdict") or "").upper()
     if error is not None:
-        verdict, success = "ERROR", False
+        refused = item.get("failure_type") == "USER_ERROR"
+        verdict, success = "REFUSED" if refused else "ERROR", False
     elif verdict not in ("SUCCESS", "FAIL", "UNCERTAIN"):
         verdict = "SUCCESS" if success else "FAIL"
     success = success and verdict == "SUCCESS"
@@ -71,7 +73,7 @@ def _judgement(job: jobs.Job, mission_id: str, asked_type: str, item: dict[str, 
     summary = item.get("summary")
     text = summary if isinstance(summary, str) and summary else ""
     if not text and error is not None:
-        text = NOT_ANALYSED[language]
+        text = error.message if verdict == "REFUSED" else NOT_ANALYSED[language]
     return Judgement(
         MissionJudged(
             mission_id=mission_id,

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sync_server.jobs import service as jobs
-from sync_server.missions import judging, offers
+from sync_server.missions import judging, offers, settling
 from sync_server.missions.results import result_document
 from sync_server.missions.schemas import (
     JudgeRequest,
@@ -179,7 +179,7 @@ async def judge_again(
     now_ms = platform.clock()
     async with platform.database.transaction() as tx:
         await rate_limit.limit(platform, tx, rate_limit.JOB, str(user.user_no))
-        await offers.judge_again(platform, tx, user, mission_id, now_ms)
+        await settling.judge_again(platform, tx, user, mission_id, now_ms)
         return await offers.one(tx, user.user_no, mission_id, language_of(request))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edge_sdk.sync.facts import MissionSubmit
-from sync_server.missions.offers import apply_submit, job_ended, walk_changed
+from sync_server.missions.offers import apply_submit
+from sync_server.missions.settling import job_ended, walk_changed
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.facts import FactContext, FactKind, Outcome

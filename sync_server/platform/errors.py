@@ -47,7 +47,6 @@ TITLES: Mapping[str, tuple[int, str, str]] = {
     "invalid_input": (400, "요청 내용이 올바르지 않아요", "The request is not valid"),
     "unauthorized": (401, "로그인이 필요해요", "Sign in first"),
     "token_expired": (401, "로그인이 만료되었어요", "The access token has expired"),
-    "webhook_refused": (401, "서명을 확인할 수 없어요", "The signature is not valid"),
     "refresh_refused": (401, "다시 로그인해 주세요", "Sign in again"),
     "webhook_not_configured": (401, "서명 키가 설정되지 않았어요", "No keys for signed calls here"),
     "webhook_unsigned": (401, "서명이 없는 요청이에요", "The call is not signed"),

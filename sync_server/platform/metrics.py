@@ -37,6 +37,7 @@ JOB_DELIVERIES = Counter(
 )
 JOB_CRASHES = Counter("daengdong_job_takeovers_total", "Executors whose jobs were taken over")
 STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
+JOBS = Counter("daengdong_jobs_ended_total", "Jobs ended", ("area", "state", "code", "version"))
 JOB_STREAMS = Gauge("daengdong_job_streams", "Open live streams of jobs")
 registry = REGISTRY
 

@@ -54,13 +54,6 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise ObjectStoreFailed(str(error)) from error
 
-    async def put_parts(self, key: str, parts: AsyncIterator[bytes]) -> None:
-        """Store an object part by part; its bytes are never all in memory."""
-        try:
-            await obstore.put_async(self._store, key, parts)
-        except (BaseError, OSError) as error:
-            raise ObjectStoreFailed(str(error)) from error
-
     async def size(self, key: str) -> int | None:
         """Return the bytes of an object, or None when there is none."""
         try:

@@ -79,8 +79,7 @@ async def settle(server: Server, now_ms: int, east_of_seoul: float = 0.0) -> Hou
     await log.push()
     ticket = (await send("POST", "/api/uploads", json=_announcement(jpeg()))).json()
     url = urlsplit(ticket["upload_url"])
-    if server.platform.ai is None:
-        install(server, script=_cannot_fetch)
+    install(server, script=_cannot_fetch)
     clip = {"analysis_id": "analysis_001", "video_url": "https://clips.example/face.mp4"}
     job = (await send("POST", "/api/face/detect/jobs", json=clip)).json()
     open_walk_id = uuid7()

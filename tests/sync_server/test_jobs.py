@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 from sync_server.ai.contract import Event
 from sync_server.jobs import service as jobs
-from sync_server.jobs import store
+from sync_server.jobs import store, waiting
 from sync_server.jobs.catalogue import all_codes
 from sync_server.jobs.sweeping import INPUT_KEPT_MS, JOBS_KEPT_MS, SILENT_MS
 from tests.contract.ai_paths import Backend, Owner, backend
 from tests.support.accounts import renew
-from tests.support.ai_role import complete, failed, progress
+from tests.support.ai_role import KEY, complete, failed, progress
+from tests.support.app import running
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 CLIP = {"analysis_id": "a1", "video_url": "https://clips.example/face.mp4"}
@@ -155,15 +158,18 @@ async def test_events_of_unknown_jobs_and_of_another_area_are_taken_and_dropped(
 async def test_an_event_without_a_right_signature_changes_nothing(lite: Backend) -> None:
     job_id = await new_job(lite)
     body = msgspec.json.encode(complete(FACE))
-    wrong: list[dict[str, str]] = [
-        {"webhook-signature": "v1,AAAA"}, {"webhook-signature": ""}, {"webhook-timestamp": "0"},
-        {"webhook-timestamp": "x"}, {"webhook-id": "other"},
-    ]  # fmt: skip
-    for headers in wrong:
+    wrong = [
+        ({"webhook-signature": "v1," + "A" * 43 + "="}, "webhook_forged"),
+        ({"webhook-signature": "v1,AAAA"}, "webhook_malformed"),
+        ({"webhook-timestamp": "1"}, "webhook_expired"),
+        ({"webhook-timestamp": "x"}, "webhook_malformed"),
+        ({"webhook-id": "other"}, "webhook_forged"),
+    ]
+    for headers, code in wrong:
         answer = await lite.role.post("face", job_id, body, headers)
-        assert (answer.status_code, answer.json()["code"]) == (401, "webhook_refused")
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
     bare = await lite.server.client.post(f"/internal/face/jobs/{job_id}/events", content=body)
-    assert (bare.status_code, bare.json()["detail"]) == (401, "missing_header")
+    assert (bare.status_code, bare.json()["code"]) == (401, "webhook_unsigned")
     for wrong_body in (b"", b"{}", b"[]", b'{"event_type":"OTHER","status":"x"}', b"\xff"):
         answer = await lite.role.post("face", job_id, wrong_body)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
@@ -175,7 +181,7 @@ async def test_without_keys_no_event_is_taken_from_outside(tmp_path: Path) -> No
     async with backend(url, tmp_path, apart=False, internal_secrets="") as ai:
         job_id = await new_job(ai)
         answer = await ai.role.post("face", job_id, msgspec.json.encode(complete(FACE)))
-        assert (answer.status_code, answer.json()["detail"]) == (401, "no_keys")
+        assert (answer.status_code, answer.json()["code"]) == (401, "webhook_not_configured")
 
 
 async def test_a_result_shows_no_file_of_another_job(lite: Backend) -> None:
@@ -334,12 +340,12 @@ async def test_another_users_media_and_files_are_unknown_ones(ai: Backend) -> No
 
 
 async def test_a_waiting_request_is_woken_by_the_end_of_its_job(ai: Backend) -> None:
-    waiting = asyncio.create_task(ai.post("/api/face/detect", CLIP))
+    asked = asyncio.create_task(ai.post("/api/face/detect", CLIP))
     await asyncio.wait_for(ai.role.taken.wait(), 10)
     (job_id,) = ai.role.requests
-    assert not waiting.done()
+    assert not asked.done()
     await ai.role.say(job_id, complete(FACE))
-    answer = await waiting
+    answer = await asked
     assert (answer.status_code, answer.json()["job_id"]) == (200, job_id)
     assert len(ai.server.platform.wakes) == 0
 
@@ -376,6 +382,10 @@ async def test_a_cancelled_job_ends_at_once_and_stays_so(ai: Backend) -> None:
     assert (await ai.send("POST", f"/api/jobs/{job_id}/cancel")).json() == answer.json()
     result = await ai.get(f"/api/face/detect/jobs/{job_id}/result")
     assert (result.status_code, result.json()["error"]["code"]) == (409, "JOB_CANCELLED")
+    # The AI role may say so itself, before the answer to who cancels.
+    told_first = await new_job(ai, analysis_id="a3")
+    await ai.role.say(told_first, failed("JOB_CANCELLED", seq=9))
+    assert (await ai.send("POST", f"/api/jobs/{told_first}/cancel")).status_code == 200
     done = await new_job(ai, analysis_id="a2")
     await ai.role.say(done, complete(FACE))
     late = await ai.send("POST", f"/api/jobs/{done}/cancel")
@@ -430,3 +440,59 @@ async def test_an_erased_account_leaves_no_job_no_event_and_no_file(ai: Backend)
     assert running in ai.role.cancelled
     # What the AI role still says of it is dropped.
     await ai.role.say(running, complete(FACE))
+
+
+# Who leaves, and who is elsewhere ---------------------------------------------------------------
+
+
+async def test_a_client_that_leaves_is_not_waited_for(lite: Backend) -> None:
+    platform = lite.server.platform
+    slow = msgspec.structs.replace(platform.settings, job_wait_s=600)
+    lite.server.app.state.platform = replace(platform, settings=slow)
+    body = msgspec.json.encode(CLIP)
+    incoming = asyncio.Queue[dict[str, Any]]()
+    await incoming.put({"type": "http.request", "body": body, "more_body": False})
+    headers = {**lite.own.phone.headers, "content-type": "application/json"}
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": "/api/face/detect", "raw_path": b"/api/face/detect",
+        "query_string": b"", "root_path": "", "client": ("127.0.0.1", 1),
+        "server": ("testserver.local", 80),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asked = asyncio.create_task(
+        lite.server.app(scope, incoming.get, send)  # type: ignore[arg-type]
+    )
+    await asyncio.wait_for(lite.role.taken.wait(), 10)
+    assert not asked.done()
+    await incoming.put({"type": "http.disconnect"})
+    await asyncio.wait_for(asked, 10)
+    assert len(platform.wakes) == 0
+    # Its job goes on.
+    (job_id,) = lite.role.requests
+    await lite.role.say(job_id, complete(FACE))
+    assert await told(lite, job_id) == ("finished", 100)
+
+
+async def test_an_end_that_another_process_heard_of_wakes_a_waiter_here(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without news from the other process nobody would look again before the test gives up.
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 600.0)
+    url = postgres.url(f"news_{tmp_path.name}")
+    async with (
+        backend(url, tmp_path, apart=False, job_wait_s="500") as here,
+        running(url, tmp_path, internal_secrets=KEY) as elsewhere,
+    ):
+        await asyncio.sleep(1)  # Until both have begun to listen.
+        asked = asyncio.create_task(here.post("/api/face/detect", CLIP))
+        await asyncio.wait_for(here.role.taken.wait(), 10)
+        (job_id,) = here.role.requests
+        await jobs.event_sink(elsewhere.platform)(job_id, complete(FACE))
+        answer = await asyncio.wait_for(asked, 30)
+        assert answer.status_code == 200, answer.text

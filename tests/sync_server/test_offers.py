@@ -14,7 +14,7 @@ from edge_sdk.sync.facts import MissionSubmit, WalkStart
 from game_engine.rules import CURRENT_RULES
 from sync_server.ai.contract import Event, JobRequest
 from sync_server.missions import service as missions
-from sync_server.missions.offers import WAIT_FOR_VIDEOS_MS
+from sync_server.missions.settling import WAIT_FOR_VIDEOS_MS
 from tests.contract.ai_paths import Backend, Owner, backend
 from tests.support.accounts import renew
 from tests.support.ai_role import complete, failed
@@ -280,6 +280,21 @@ async def test_what_is_uncertain_or_broken_pays_nothing_and_may_be_judged_again(
     assert all(r.again for r in list(ai.role.requests.values())[1:])
     assert (await ai.send("POST", path)).status_code == 409
     assert await walk.points() == 100
+
+
+async def test_a_video_that_is_not_to_be_judged_fails_for_good(ai: Backend) -> None:
+    walk = await Walk.of(ai)
+    offer = (await walk.offers())[0]
+    await walk.submit(offer, await upload(ai))
+    words = "돌발미션 영상 길이가 정책을 초과했습니다."
+    refused = {"success": False, "failure_type": "USER_ERROR", "summary": words,
+               "error": {"code": "VIDEO_TOO_LONG", "message": words}}  # fmt: skip
+    ai.role.script = says(**{offer["mission_type"]: refused})
+    await walk.finish()
+    said = (await walk.listed())["offers"][0]
+    assert (said["state"], said["points"], said["reason"]) == ("failed", 0, words)
+    answer = await ai.send("POST", f"/api/missions/offers/{offer['mission_id']}/judge")
+    assert answer.status_code == 409
 
 
 async def test_a_video_that_is_still_on_its_way_is_waited_for(ai: Backend) -> None:
