@@ -45,6 +45,15 @@ WITHERS: Final[int] = KEYPOINT_NAMES.index("withers")
 THROAT: Final[int] = KEYPOINT_NAMES.index("throat")
 TAIL_BASE: Final[int] = KEYPOINT_NAMES.index("tail_start")
 
+RIGID_PAIRS: Final[tuple[tuple[int, int], ...]] = tuple(
+    (KEYPOINT_NAMES.index(one), KEYPOINT_NAMES.index(other))
+    for one, other in (
+        ("nose", "chin"),
+        ("left_eye", "right_eye"),
+    )
+)
+"""Points of the skull, which do not move against each other."""
+
 KEYPOINTS: Final[int] = len(KEYPOINT_NAMES)
 MIRRORED_KEYPOINT: Final[tuple[int, ...]] = FLIP_INDEX
 

@@ -56,9 +56,7 @@ SIGNAL_STIFLE: Final = 80.0
 VIEW_ERROR_DEG: Final = 2.0
 ROM_DEG: Final = 18.0
 STIFLE_SHARE: Final = 0.6
-BOB_ASYMMETRY: Final = 6.0
 SWAY: Final = 3.0
-PITCH: Final = 32.0
 STRIDE_CV: Final = 10.0
 LIMB_TIMING: Final = 12.0
 
@@ -116,11 +114,23 @@ def _uneven(left: tuple[float, float], right: tuple[float, float]) -> float:
     return believed(200.0 * (left[0] - right[0]) / total, error)
 
 
+def _ground_index(v: Values) -> float:
+    """Symmetry index of the hind limbs on the ground, in percent; carried strides have no time."""
+    stance = math.copysign(believed(*v["hind_stance_si"]), v["hind_stance_si"][0])
+    left, right = (
+        (1.0 + side * stance / 200.0) * (1.0 - believed(*v[name]) / 100.0)
+        for side, name in ((1.0, "left_skip_rate"), (-1.0, "right_skip_rate"))
+    )
+    return 200.0 * (left - right) / max(left + right, 1e-6)
+
+
 def gait_balance(v: Values) -> float:
-    """Left against right: hind stance times first, then hind steps and fore stance times."""
-    return 100.0 / (1.0 + _halves(
-        v, hind_stance_si=HIND_STANCE, hind_step_si=HIND_STEP, fore_stance_si=FORE_STANCE
-    ))  # fmt: skip
+    """Left against right: time on the ground of the hind limbs, then hind steps, fore stances."""
+    return 100.0 / (
+        1.0
+        + (_ground_index(v) / HIND_STANCE) ** 2
+        + _halves(v, hind_step_si=HIND_STEP, fore_stance_si=FORE_STANCE)
+    )
 
 
 def patella_risk_signal(v: Values) -> float:
@@ -150,13 +160,12 @@ def knee_mobility(v: Values) -> float:
 
 
 def gait_stability(v: Values) -> float:
-    """How quietly the trunk rides: sway beyond the even bob, unevenness of the bob, nodding.
+    """How quietly the trunk rides: its sway beyond the even bob, an uneven bob included.
 
-    The bob itself counts nothing: a sound trot bobs more than a walk.
+    The bob itself counts nothing: a sound trot bobs more than a walk. Noise is out of the sway
+    already (`trunk`).
     """
-    return 100.0 / (1.0 + _halves(
-        v, trunk_sway=SWAY, pelvic_bob_asymmetry=BOB_ASYMMETRY, trunk_pitch=PITCH
-    ))  # fmt: skip
+    return 100.0 / (1.0 + (v["trunk_sway"][0] / SWAY) ** 2)
 
 
 def gait_rhythm(v: Values) -> float:
@@ -180,11 +189,11 @@ _MAPS: Final[dict[MetricName, _Map]] = {
     "patella_risk_signal": _Map(
         patella_risk_signal, _SKIPS, ("hind_stance_si", "hind_step_si", *_STIFLES)
     ),
-    "gait_balance": _Map(gait_balance, ("hind_stance_si",), ("hind_step_si", "fore_stance_si")),
-    "knee_mobility": _Map(knee_mobility, _STIFLES, _HOCKS),
-    "gait_stability": _Map(
-        gait_stability, ("trunk_sway",), ("pelvic_bob_asymmetry", "trunk_pitch")
+    "gait_balance": _Map(
+        gait_balance, ("hind_stance_si", *_SKIPS), ("hind_step_si", "fore_stance_si")
     ),
+    "knee_mobility": _Map(knee_mobility, _STIFLES, _HOCKS),
+    "gait_stability": _Map(gait_stability, ("trunk_sway",), ()),
     "gait_rhythm": _Map(gait_rhythm, ("stride_time_cv",), ("limb_timing_sd",)),
 }
 
