@@ -33,6 +33,6 @@ def test_a_shipped_bundle_passes_all_its_golden_vectors(folder: Path) -> None:
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.name)
 def test_it_is_chosen_where_only_it_is_installed(folder: Path) -> None:
     with ModelBundle.load(folder) as bundle:
-        chosen = {bundle.stage(stage.name).variant.runtime for stage in bundle.manifest.stages}
+        chosen = {bundle.stage(stage.name).chosen.runtime for stage in bundle.manifest.stages}
     expected = {"onnx"} if importlib.util.find_spec("onnxruntime") else {"litert"}
     assert chosen == expected
