@@ -58,12 +58,10 @@ KEYPOINTS: Final[int] = len(KEYPOINT_NAMES)
 MIRRORED_KEYPOINT: Final[tuple[int, ...]] = FLIP_INDEX
 
 # The hip joint, seen from the tail base, in trunk lengths (withers to tail base): forwards along
-# the trunk and down. From the side-view proportions of the dog's skeleton: the pelvis slopes about
-# 30 degrees and the acetabulum lies near its middle (Evans and de Lahunta, Miller's Anatomy of the
-# Dog, ch. 4).
+# the trunk and down. Our own choice, by eye on side views of skeletons and on generated dogs.
 HIP_FORWARD: Final = 0.15
 HIP_DOWN: Final = 0.205
 
 # Distance between left and right paws of one girdle, in trunk lengths; sets how a turned dog's
-# offset between its sides becomes an angle. Dogs walk with a stance about a quarter trunk wide.
+# offset between its sides becomes an angle. Our own choice, from generated dogs.
 STANCE_WIDTH: Final = 0.27

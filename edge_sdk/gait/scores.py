@@ -3,19 +3,20 @@
 Every score is 100 / (1 + p), with p the sum of squares of measures over their *halving values*: a
 single measure at its halving value halves the score. The form has no knee: small faults cost
 little, so a healthy dog's score is steady from clip to clip, and no fault is ever free, so dogs
-keep their order. Each measure enters with its noise taken out (`believed`). Halving values are set
-against what sound dogs show:
+keep their order. Each measure enters with its noise taken out (`believed`). The halving values are
+our own choice, none is a clinical threshold; what is published of sound and lame dogs, and was
+looked at for their order of size:
 
-- Stance symmetry: sound dogs stay within about 6 % (Fahie et al., Front. Vet. Sci. 5, 2018: fewer
-  than 8 % of 66 sound dogs beyond 10 %; Kano et al., BMC Vet. Res. 12, 2016); a visible limp has 20
-  to 40 %. Halving value 22 %.
-- Range of motion: stifle 35 to 45 degrees at a walk and 45 to 60 at a trot, hock alike (DeCamp et
-  al. 1993; Hottinger et al., Am. J. Vet. Res. 57, 1996). The score halves at 18 degrees.
-- A skip in every fifth stride halves the signal score: sound dogs do not skip.
-- Stride time varies by 2 to 5 % in sound dogs; 10 % halves.
-- Pelvic heights at left and right mid-stance differ by under 1 % of the trunk's length in sound
-  dogs (Gomez Alvarez et al., Acta Vet. Scand. 60, 2018: millimetres); 6 % halves, and so does a
-  sway beyond the even bob of 3 % (root mean square).
+- Stance and step symmetry: fewer than 8 % of 66 sound dogs had a walkway's lameness score (100 is
+  even) under 90 (Fahie et al., Front. Vet. Sci. 5, 2018). Halves at 22 % of the hind limbs' time on
+  the ground, in which a carried stride has none.
+- Range of motion: halves at 18 degrees, below what the stifles of our generated sound dogs show.
+- A skip in every fifth stride halves the signal score.
+- Stride time: 10 % of variation halves.
+- Sway beyond the even bob: halves at 3 % of the trunk (root mean square). The lowest points of the
+  pelvis at left and right stance differ by 1 mm in sound dogs and by 8 to 10 mm with a moderate
+  lameness of a hind limb (Gomez Alvarez et al. 2017, "Vertical head and pelvic movement symmetry at
+  the trot in dogs with induced supporting limb lameness").
 """
 
 from __future__ import annotations
