@@ -1,6 +1,6 @@
 """Examine the gait scorer on a kinematic dog it was not tuned on; each figure by its goal.
 
-    python benchmarks/gait.py [--dog third|second] [--clips 2400] [--seed 1]
+    python benchmarks/gait.py [--dog third|second] [--clips 2400] [--seed 1] [--ranks-at FPS ...]
 
 The clips vary frames per second 8-60, keypoint noise 0-3 % of the body length, dropouts to 30 %,
 the far side's quality, yaw, zoom, bob, skips, left-right swaps and build. The third dog
@@ -43,11 +43,14 @@ def main() -> None:
     parser.add_argument("--dog", choices=sorted(DOGS), default="third")
     parser.add_argument("--clips", type=int, default=2400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ranks-at", type=int, nargs="+", help="agreement alone, at these rates")
     options = parser.parse_args()
     dogs = DOGS[options.dog]
     print(f"the {options.dog} dog; {os.cpu_count()} cores, seed {options.seed}")
     rng = np.random.default_rng(options.seed)
-    agreement(dogs, rng, options.clips // len(FPS))
+    agreement(dogs, rng, options.clips // len(FPS), options.ranks_at or FPS)
+    if options.ranks_at:
+        return
     discrimination(dogs, rng, max(options.clips // 8, 60))
     sound_dogs(dogs, rng, max(options.clips // 6, 60))
     repeatability(dogs, rng, max(options.clips // 120, 6))
@@ -92,7 +95,7 @@ def area_under_curve(lame: Sequence[float], sound: Sequence[float]) -> float:
     return float((a[:, None] < b).mean() + 0.5 * (a[:, None] == b).mean())
 
 
-def agreement(dogs: Kennel, rng: np.random.Generator, clips: int) -> None:
+def agreement(dogs: Kennel, rng: np.random.Generator, clips: int, rates: Sequence[int]) -> None:
     """Rank agreement of each score with its fault, and of SI, by frames per second."""
     print(
         f"\nAgreement with truth, {clips} clips a row (goal at 30 fps: rho <= -.85 for each score,"
@@ -100,7 +103,7 @@ def agreement(dogs: Kennel, rng: np.random.Generator, clips: int) -> None:
     print("  since a larger fault is a lower score; SI gain .90-1.10 from 30 fps on)")
     head = "".join(f"{name[:13]:>15}" for name in SCORES)
     print(f"{'fps':>4}{'scored':>8}{head}{'SI r':>8}{'SI gain':>9}{'Hz error':>10}")
-    for fps in FPS:
+    for fps in rates:
         rows = [dogs.clip(rng, dogs.any(rng), dogs.filming(rng, fps)) for _ in range(clips)]
         reports = [report_of(clip) for clip in rows]
         scored = np.mean([np.isfinite(score_of(r, "gait_balance")) for r in reports])
