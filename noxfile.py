@@ -91,6 +91,18 @@ def previous_llm_sdks(session: nox.Session) -> None:
 
 
 @nox.session
+def tflite(session: nox.Session) -> None:
+    """Run the shipped models by tflite-runtime with NumPy 1, pinned (an environment of its own)."""
+    session.install("--require-hashes", "-r", "requirements/tflite.txt")
+    session.install("--no-deps", ".")
+    session.run("pytest", "-rP", "tests/edge_sdk/test_tflite_runtime.py")
+    session.run("pytest", "tests/edge_sdk/test_resample.py", "tests/edge_sdk/test_detect.py",
+                "tests/edge_sdk/test_pose_decode.py", "tests/edge_sdk/test_manifest.py",
+                "tests/edge_sdk/test_gait_measures.py", "tests/edge_sdk/test_smoothing_filters.py",
+                "tests/edge_sdk/test_packed.py", "tests/game_engine")  # fmt: skip
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """Print every measured figure beside its goal (long)."""
     _install(session)
@@ -130,5 +142,6 @@ def pin(session: nox.Session) -> None:
         session.run("uv", "pip", "compile", "pyproject.toml", *names, "-c",
                     "requirements/dev.txt", *common, "-o",
                     f"requirements/{kind}.txt")  # fmt: skip
-    session.run("uv", "pip", "compile", "requirements/build.in", *common,
-                "-o", "requirements/build.txt")  # fmt: skip
+    for kind in ("build", "tflite"):
+        session.run("uv", "pip", "compile", f"requirements/{kind}.in", *common,
+                    "-o", f"requirements/{kind}.txt")  # fmt: skip

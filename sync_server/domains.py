@@ -103,16 +103,13 @@ ROUTES: list[ControllerRouterHandler] = [
 ]
 
 EVENT_SINK: Callable[[Platform], EventSink] = jobs.event_sink
-"""What takes the events of AI jobs inside the process."""
+"""Makes what takes the events of AI jobs that run in this process."""
 
 EFFECTS: dict[str, JobEffect] = {
     "mission": missions.job_ended,
     "face": face.job_ended,
     "healthcare": healthcare.job_ended,
 }
-
-EVENT_SINK: Callable[[Platform], EventSink] | None = jobs.event_sink
-"""Makes what takes the events of AI jobs that run in this process."""
 
 STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen]
 

@@ -45,16 +45,23 @@ WITHERS: Final[int] = KEYPOINT_NAMES.index("withers")
 THROAT: Final[int] = KEYPOINT_NAMES.index("throat")
 TAIL_BASE: Final[int] = KEYPOINT_NAMES.index("tail_start")
 
+RIGID_PAIRS: Final[tuple[tuple[int, int], ...]] = tuple(
+    (KEYPOINT_NAMES.index(one), KEYPOINT_NAMES.index(other))
+    for one, other in (
+        ("nose", "chin"),
+        ("left_eye", "right_eye"),
+    )
+)
+"""Points of the skull, which do not move against each other."""
+
 KEYPOINTS: Final[int] = len(KEYPOINT_NAMES)
 MIRRORED_KEYPOINT: Final[tuple[int, ...]] = FLIP_INDEX
 
 # The hip joint, seen from the tail base, in trunk lengths (withers to tail base): forwards along
-# the trunk and down. From the side-view proportions of the dog's skeleton: the pelvis slopes about
-# 30 degrees and the acetabulum lies near its middle (Evans and de Lahunta, Miller's Anatomy of the
-# Dog, ch. 4).
+# the trunk and down. Our own choice, by eye on side views of skeletons and on generated dogs.
 HIP_FORWARD: Final = 0.15
 HIP_DOWN: Final = 0.205
 
 # Distance between left and right paws of one girdle, in trunk lengths; sets how a turned dog's
-# offset between its sides becomes an angle. Dogs walk with a stance about a quarter trunk wide.
+# offset between its sides becomes an angle. Our own choice, from generated dogs.
 STANCE_WIDTH: Final = 0.27

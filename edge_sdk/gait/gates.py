@@ -41,7 +41,8 @@ LEAST_EXPLAINED: Final = 0.5
 LEAST_EXCURSION: Final = 0.12
 # Left and right paw of a walking dog are a third of a trunk apart in half of the frames.
 LEAST_APART: Final = 0.12
-# In walk, trot and pace left and right take turns: half a stride apart (Hildebrand, 1966).
+# Walk, trot and pace are symmetrical: left and right of a girdle land half a stride apart, by
+# definition (Hildebrand, Science 150, 1965). How much a lame dog may be off is our own choice.
 MOST_OFF_TURN: Final = 0.18
 # Beyond these shares of frames left and right mean nothing.
 MOST_SWAPPED: Final = 0.07

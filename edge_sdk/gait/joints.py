@@ -29,8 +29,8 @@ Flags = npt.NDArray[np.bool_]
 PHASES: Final = 64
 """Points of the angle curves over one stride."""
 
-# Harmonics of the stride kept in a joint's path. Sagittal angles of walking and trotting dogs have
-# 99 % of their variance below the fifth (DeCamp et al., Am. J. Vet. Res. 54, 1993: five terms).
+# Harmonics of the stride kept in a joint's path. A walking dog's stifle angle needs five of them,
+# its hock angle six (Hottinger et al., Am. J. Vet. Res. 57, 1996:381).
 HARMONICS: Final = 5
 # Harmonics of a smooth motion fall with the square of their order: a ridge of noise over amplitude,
 # (0.03 / 0.1 trunk lengths)^2 times order^4, keeps few frames a second from inventing high ones.

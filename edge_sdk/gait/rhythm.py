@@ -13,8 +13,8 @@ from edge_sdk.gait.body_track import BodyTrack
 
 Array = npt.NDArray[np.float64]
 
-# Dogs walk at 0.7 to 2 and trot at 1.5 to 3.5 strides a second, small ones fastest (Heglund and
-# Taylor, Journal of Experimental Biology 138, 1988); margins on both sides.
+# From a big dog's stroll to a small dog's trot, with margins: our own choice. Frequencies fall with
+# the body's mass to the power -.15 (Heglund and Taylor, Journal of Experimental Biology 138, 1988).
 SLOWEST_HZ: Final = 0.5
 QUICKEST_HZ: Final = 4.2
 # Above this share of the frame rate a stride has too few frames to be told from its alias.

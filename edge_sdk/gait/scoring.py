@@ -27,7 +27,8 @@ from edge_sdk.smoothing.measurement import MeasurementTrack, refuse_display_fram
 Array = npt.NDArray[np.float64]
 
 # Hildebrand's diagram (Science 150, 1965): share of a stride by which the fore paw follows the hind
-# paw of its side. Pace near 0, lateral-sequence walk near a quarter, trot near a half.
+# paw of its side. Pace near 0, lateral-sequence walk near a quarter, trot near a half; the bounds
+# between them are our own.
 PACE_WITHIN: Final = 0.11
 TROT_WITHIN: Final = 0.11
 

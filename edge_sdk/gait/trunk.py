@@ -8,28 +8,46 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.gait.anatomy import HIND, PAWS, TAIL_BASE, WITHERS
+from edge_sdk.gait.anatomy import HIND, MIDDLES, PAWS, RIGID_PAIRS, TAIL_BASE, WITHERS
 from edge_sdk.gait.body_track import BodyTrack
 from edge_sdk.gait.cycle_fit import CycleFit, stride_members
 from edge_sdk.gait.limb_cycle import DUTY, TOUCHDOWN
 
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 # The paw rolls on and off the ground at the ends of stance; its middle stands.
 STANDS_FROM, STANDS_TO = 0.15, 0.85
 HARMONICS: Final = 3
-# A trunk moves slower than this; what is quicker is the noise of keypoints, and as much of it per
-# hertz lies below. That needs a band above it, and more frames than waves.
-QUICKEST_HZ: Final = 5.0
-LEAST_BAND_RATE_HZ: Final = 18.0
-LEAST_FRAMES_PER_WAVE: Final = 1.3
-# With fewer frames, what moves together this long after is taken for motion.
-MEMORY_S: Final = 0.083
-LEAST_PAIRS: Final = 10
+# Sway beyond the stride's own waves is slower than this. What is quicker is noise of keypoints.
+SLOWER_THAN_HZ: Final = 2.5
+LEAST_FRAMES_PER_WAVE: Final = 1.2
 # Standard deviations beyond which a height is an outlier, and held there.
 FURTHEST: Final = 4.0
-# Orders of the stride that an even walk has: both sides alike, twice and four times a stride.
+# Orders of the stride that an even walk has, both sides alike; and those of an uneven one.
 EVEN_ORDERS: Final = (2, 4)
+ODD_ORDERS: Final = (1, 3)
+# Noise per hertz in the slow band over that above it: 1 when no error lasts, and never more.
+LONGEST_NOISE: Final = 4.5
+# Relative error of that ratio, and least noise of a height in trunk lengths.
+LASTS_SCATTER: Final = 0.2
+LEAST_NOISE: Final = 0.003
+LEAST_SEEN: Final = 0.4
+# A standing paw may rise or sink evenly, a middle joint follow an arc: what holds their courses.
+COURSE_HELD: Final = np.array(
+    [np.diag([1e-6, 1e-6, held, held]) for held in (1e6,) * 4 + (1e-6,) * 4]
+)
+# A trunk that is unsteady both heaves and pitches. Heaving is seen against the ground, with the
+# errors of the standing paws; pitching between two points of the trunk itself. Pitching's usual
+# share, and how far (relative) a dog is from it.
+PITCH_SHARE: Final = 0.65
+PITCH_SCATTER: Final = 0.5
+# What dogs show, before looking: median of the sway in trunk lengths, scatter of its logarithm.
+USUAL_SWAY: Final = 0.007
+SWAY_SCATTER: Final = 0.8
+# A clip shows a sample of the dog's sway: relative error of its square.
+SAMPLED: Final = 0.3
+_SWAYS: Final = np.exp(np.linspace(np.log(0.001), np.log(0.08), 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +89,13 @@ def trunk_motion(
     at = _basis(mid)[:, 1:]
     uneven = pelvis_wave @ (at[0] - at[1])
     grid = _basis(np.arange(48) / 48)[:, 1:]
-    rate_hz = track.rate_hz
-    both = []
-    for point in (WITHERS, TAIL_BASE):
-        weight = np.where(support > 0, track.weight[:, point], 0.0)
-        both.append(_unsteady(up[:, point] - ground, weight, track, fit.phase, rate_hz))
-    known = [found for found in both if found is not None]
-    variance = sum(v for v, _ in known) / max(len(known), 1)
-    error = float(np.sqrt(sum(e * e for _, e in known))) / max(len(known), 1)
-    # A variance can come out below zero by its error; that smoothly becomes nearly nothing.
-    sway = float(np.sqrt((variance + np.hypot(variance, error / 4)) / 2))
+    sway, sway_error = _sway(track, up, fit, standing)
     return TrunkMotion(
         bob=np.ptp(pelvis_wave @ grid.T, axis=1),
         uneven=uneven,
         pitch=np.ptp(nod_wave @ grid.T, axis=1),
         sway=sway,
-        # Of a root: half the error over the root, but no more than the root of the error.
-        sway_error=error / (2 * max(sway, np.sqrt(error) / 2)) if known and error > 0 else np.inf,
+        sway_error=sway_error,
     )
 
 
@@ -124,48 +132,150 @@ def _waves(signal: Array, w: Array, phase: Array) -> Array:
     return np.concatenate([best[None], best[None] - away])[:, 1 : 1 + 2 * HARMONICS]
 
 
-def _unsteady(
-    height: Array, w: Array, track: BodyTrack, phase: Array, rate_hz: float
-) -> tuple[float, float] | None:
-    """Variance of a height beyond drift and even bob, noise taken out, and its standard error.
+def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[float, float]:
+    """Sway and its error: infinite when too few frames show heaving or pitching."""
+    level, trust = _level(track, up, fit, standing)
+    front, rear = up[:, WITHERS], up[:, TAIL_BASE]
+    length = track.forward[:, WITHERS] - track.forward[:, TAIL_BASE]
+    seen = (track.weight[:, WITHERS] > 0) & (track.weight[:, TAIL_BASE] > 0)
+    split = _Splitter(track, fit.phase)
+    heaving = split((front + rear - 2 * level)[:, None], seen & (trust > 0))
+    pitching = split(np.stack([front - rear, length], axis=1), seen)
+    if not heaving or not pitching:
+        return USUAL_SWAY, np.inf
+    heave, pitch, stretch = heaving[0], *pitching
+    lasts = _lasting_noise(track, stretch, split)
+    # In squares of withers plus pelvis: half of that of their sum and of their difference.
+    (both, both_error), (ends, ends_error) = (
+        (part.variance(lasts) / 2, part.error(lasts) / 2) for part in (heave, pitch)
+    )
+    total, error = both + ends, float(np.hypot(both_error, ends_error))
+    alone = ends / PITCH_SHARE
+    unsure = np.hypot(ends_error, PITCH_SCATTER * max(ends, 0.0)) / PITCH_SHARE
+    error, unsure = max(error, 1e-9), max(unsure, 1e-9)
+    seen = (total / error**2 + alone / unsure**2) / (1 / error**2 + 1 / unsure**2)
+    return _believed(seen, 1.0 / np.hypot(1.0 / error, 1.0 / unsure))
 
-    None when too few frames are left to tell motion from noise.
+
+def _believed(seen: float, error: float) -> tuple[float, float]:
+    """Sway (RMS) and its error from a sum of two variances, with what dogs usually show.
+
+    The mean logarithm under the prior: a clip too noisy to tell says what is usual, not nothing.
     """
-    seen = w > 0
-    if seen.sum() < 2 * LEAST_PAIRS:
-        return None
-    y, root = height[seen], np.sqrt(w[seen])
-    share = track.time_s[seen] / max(track.duration_s, 1e-9)
-    turns = 2 * np.pi * np.outer(phase[seen], EVEN_ORDERS)
-    slow = 2 * share - 1
-    even = np.column_stack([np.ones(len(y)), slow, slow**2, slow**3, np.cos(turns), np.sin(turns)])
-    rest = y - even @ _solved(even, root, y)
-    bound = FURTHEST * 1.4826 * float(np.median(np.abs(rest)))
-    rest = np.clip(rest, -bound, bound)
-    waves = int(2 * track.duration_s * QUICKEST_HZ)
-    if rate_hz < LEAST_BAND_RATE_HZ or len(y) < LEAST_FRAMES_PER_WAVE * waves:
-        return _lasting(rest, track.time_s[seen])
-    basis = np.cos(np.pi * np.outer(share, np.arange(1, waves + 1)))
-    motion = basis @ _solved(basis, root, rest)
-    left = rest - motion
-    noise = float(left @ left) / (len(y) - waves - even.shape[1])
-    moved = float(motion @ motion) / len(y)
-    return moved - noise * waves / len(y), moved * float(np.sqrt(2.0 / waves))
+    true = 2.0 * _SWAYS**2
+    spread = np.hypot(error, SAMPLED * true)
+    chance = (
+        -0.5 * (np.log(_SWAYS / USUAL_SWAY) / SWAY_SCATTER) ** 2
+        - 0.5 * ((seen - true) / spread) ** 2
+        - np.log(spread)
+    )
+    share = np.exp(chance - chance.max())
+    share /= share.sum()
+    middle = float(share @ np.log(_SWAYS))
+    sway = float(np.exp(middle))
+    return sway, sway * float(np.sqrt(share @ (np.log(_SWAYS) - middle) ** 2))
 
 
-def _lasting(rest: Array, time_s: Array) -> tuple[float, float] | None:
-    """Covariance of a signal with itself a moment later, which noise of single frames has not."""
-    later = max(1, round(MEMORY_S / float(np.median(np.diff(time_s)))) if len(rest) > 1 else 1)
-    pair = np.abs(time_s[later:] - time_s[:-later] - MEMORY_S) < MEMORY_S / 2
-    if pair.sum() < LEAST_PAIRS:
-        return None
-    products = (rest[later:] * rest[:-later])[pair]
-    return float(products.mean()), float(rest @ rest) / len(rest) / float(np.sqrt(pair.sum()))
+def _level(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[Array, Array]:
+    """Height of the ground (T,) by paws and middle joints of standing limbs, and its weight.
+
+    Each point is taken less its own mean course over the stance, weighted by what is left of it.
+    """
+    points, limbs = PAWS + MIDDLES, [0, 1, 2, 3] * 2
+    w = np.where(standing[limbs] > 0, track.weight[:, points].T, 0.0)
+    along = 2.0 * fit.curve.since[limbs] / fit.cycle.limbs[limbs, DUTY, None] - 1.0
+    basis = along[:, :, None] ** np.arange(4)
+    weighted = (basis * w[:, :, None]).transpose(0, 2, 1)
+    matrix = weighted @ basis + COURSE_HELD
+    course = np.linalg.solve(matrix, weighted)
+    heights = up[:, points].T
+    level, trust = np.zeros(len(up)), np.ones(len(points))
+    for _ in range(3):
+        above = heights - level
+        off = heights - (basis @ (course @ above[:, :, None]))[:, :, 0]
+        weight = w * trust[:, None]
+        total = weight.sum(0)
+        level = np.where(total > 0, (weight * off).sum(0) / np.maximum(total, 1e-9), 0.0)
+        left = (w * (off - level) ** 2).sum(1) / np.maximum(w.sum(1), 1e-9)
+        trust = 1.0 / (left + LEAST_NOISE**2)
+    return level, total
 
 
-def _solved(basis: Array, root: Array, y: Array) -> Array:
-    """Least squares with weights root**2, held a little so that gaps do no harm."""
-    weighted = basis * root[:, None]
-    matrix = weighted.T @ weighted
-    matrix += 1e-3 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
-    return np.asarray(np.linalg.solve(matrix, weighted.T @ (root * y)))
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A signal taken apart, in squares: uneven waves of the stride, slow rest, noise a frame."""
+
+    uneven: float
+    slow: float
+    noise: float
+    waves: int
+    frames: int
+
+    def _slow_noise(self, lasts: float) -> float:
+        return lasts * self.noise * self.waves / self.frames
+
+    def variance(self, lasts: float) -> float:
+        """What moved, without the noise, of which a slow hertz holds `lasts` times as much."""
+        noise = self._slow_noise(lasts)
+        return self.uneven + self.slow - noise * (1.0 + 2 * len(ODD_ORDERS) / self.waves)
+
+    def error(self, lasts: float) -> float:
+        """Standard error of `variance` by the noise alone: its own draw, and `lasts`."""
+        return self._slow_noise(lasts) * float(np.hypot(np.sqrt(2.0 / self.waves), LASTS_SCATTER))
+
+
+class _Splitter:
+    """Takes signals of one clip apart; the bases are made once."""
+
+    def __init__(self, track: BodyTrack, phase: Array) -> None:
+        share = track.time_s / max(track.duration_s, 1e-9)
+        slow = 2 * share - 1
+        turns = 2 * np.pi * np.outer(phase, EVEN_ORDERS + ODD_ORDERS)
+        drift = np.stack([np.ones(len(slow)), slow, slow**2, slow**3], axis=1)
+        even, most = len(EVEN_ORDERS), len(EVEN_ORDERS + ODD_ORDERS)
+        self._stride = np.concatenate([drift, np.cos(turns), np.sin(turns)], axis=1)
+        self._odd = np.r_[4 + even : 4 + most, 4 + most + even : 4 + 2 * most]
+        self._waves = int(2 * track.duration_s * SLOWER_THAN_HZ)
+        self._slow = np.cos(np.pi * np.outer(share, np.arange(1, self._waves + 1)))
+
+    def __call__(self, signals: Array, seen: Flags) -> list[_Parts]:
+        """Split signals (T, n) of the frames seen (T,); nothing when too few of those are left."""
+        frames, taken = int(seen.sum()), self._waves + self._stride.shape[1]
+        if frames < LEAST_FRAMES_PER_WAVE * taken:
+            return []
+        y, stride, basis = signals[seen], self._stride[seen], self._slow[seen]
+        found = _solved(stride, y, 1e-6)
+        rest = y - stride @ found
+        size = np.sort(np.abs(rest), axis=0)[frames // 2]
+        rest = np.clip(rest, -FURTHEST * 1.4826 * size, FURTHEST * 1.4826 * size)
+        motion = basis @ _solved(basis, rest, 1e-3)
+        uneven = stride[:, self._odd] @ found[self._odd]
+        squares = [(part**2).sum(0).tolist() for part in (uneven, motion, rest - motion)]
+        return [
+            _Parts(one / frames, slow / frames, left / (frames - taken), self._waves, frames)
+            for one, slow, left in zip(*squares, strict=True)
+        ]
+
+
+def _lasting_noise(track: BodyTrack, trunk: _Parts, split: _Splitter) -> float:
+    """How much more noise a hertz lies in the slow band than above it, by rigid distances.
+
+    `trunk` is the length between withers and tail base; the others are of the skull.
+    """
+    parts = [trunk]
+    for one, other in RIGID_PAIRS:
+        seen = (track.weight[:, one] > 0) & (track.weight[:, other] > 0)
+        away = np.stack([a[:, one] - a[:, other] for a in (track.forward, track.up)], axis=1)
+        if float(seen.mean()) >= LEAST_SEEN:
+            parts += split(away, seen)
+    found = sorted(p.slow * p.frames / (p.waves * max(p.noise, 1e-12)) for p in parts)
+    return float(
+        np.clip(np.mean(found[(len(found) - 1) // 2 : len(found) // 2 + 1]), 1.0, LONGEST_NOISE)
+    )
+
+
+def _solved(basis: Array, y: Array, held: float) -> Array:
+    """Least squares, held a little so that gaps do no harm."""
+    matrix = basis.T @ basis
+    matrix[np.diag_indices_from(matrix)] += held * np.trace(matrix) / len(matrix)
+    return np.asarray(np.linalg.solve(matrix, basis.T @ y))

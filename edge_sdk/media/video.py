@@ -31,6 +31,7 @@ from edge_sdk.media.frames import (
     SourceInfo,
     Thinner,
 )
+from edge_sdk.media.pictures import PicturePool
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -96,6 +97,7 @@ class VideoFile:
         self._key_frames_only = key_frames is not None
         self._format = container_of(self._head())
         self._container: InputContainer | None = None
+        self._pictures = PicturePool()
         try:
             index = self._scan(self._open())
             self._info, times_ms = self._describe(index, span_ms)
@@ -133,6 +135,7 @@ class VideoFile:
 
     def close(self) -> None:
         """Close the file; iterating again opens it anew."""
+        self._pictures.clear()
         if self._container is not None:
             self._container.close()
             self._container = None
@@ -322,9 +325,11 @@ class VideoFile:
         rgb = scaler.reformat(
             frame, width=size[0], height=size[1], format="rgb24", interpolation="BILINEAR"
         )
-        image = cast("Image", rgb.to_ndarray())
+        decoded = cast("Image", rgb.to_ndarray())
         if self._info.rotation_deg:
-            image = np.ascontiguousarray(np.rot90(image, self._info.rotation_deg // 90))
+            decoded = np.rot90(decoded, self._info.rotation_deg // 90)
+        image = self._pictures.take(decoded.shape)
+        np.copyto(image, decoded)
         return image
 
 
