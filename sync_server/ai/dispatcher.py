@@ -31,7 +31,7 @@ LANES: Final = 16
 TIMEOUT_S: Final = 10.0
 POLL_S: Final = 0.25
 FIRST_PAUSE_S: Final = 0.5
-LAST_PAUSE_S: Final = 60.0
+LAST_PAUSE_S: Final = 20.0
 GIVE_UP_MS: Final = 24 * 3_600_000
 
 

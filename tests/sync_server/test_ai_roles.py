@@ -100,7 +100,7 @@ def face(job_id: str, **more: Any) -> JobRequest:
 
 
 async def _told(recipient: Recipient, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while len(recipient.calls) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
