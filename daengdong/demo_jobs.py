@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 
 from daengdong.demo_clips import CLIPS
-from daengdong.phone import Phone
+from daengdong.phone import Phone, now_ms
+from edge_sdk.ids import uuid7
 
 Tell = Callable[[str], None]
 WAIT_S: Final = 180.0
+DIARY: Final = "오늘은 숲길을 걸었다."
 MISSIONS: Final = (("SIT", "sit"), ("JUMP", "jump"), ("DOWN", "sit"))
 """Mission and clip: the third dog sits where it should lie down."""
 
@@ -53,6 +57,7 @@ async def analyse_on_server(
     Overlay and report of the gait go to `out`. Raises JobsFailed.
     """
     dog_id = await phone.store.get_meta("dog_id")
+    await _write_diary(phone, walk_id)
     async with httpx.AsyncClient(base_url=address, timeout=30) as plain:
         keys = {
             (clip, kind): await _upload(phone, plain, CLIPS / f"{clip}.mp4", kind)
@@ -80,9 +85,21 @@ async def analyse_on_server(
                 *(_run(phone, plain, task, path, body, tell) for task, path, body in wanted)
             )
         await _fetch_artifacts(plain, rows, out)
-    walk_now = await phone.get(f"/api/walks/{walk_id}")
-    days = await phone.get("/api/diary")
-    return JobsResult(walk_id=walk_id, jobs=tuple(rows), diary={"walk": walk_now, "diary": days})
+    walk_now = (await phone.get(f"/api/walks/{walk_id}"))["walk"]
+    day = walk_now["started_at_ms"]
+    days = await phone.get("/api/diary", **{"from": _date(day), "to": _date(day)})
+    return JobsResult(walk_id=walk_id, jobs=tuple(rows), diary={"walk": walk_now, **days})
+
+
+async def _write_diary(phone: Phone, walk_id: str) -> None:
+    """Write an entry about the walk; the emotion that the server sees joins it."""
+    began_ms = (await phone.get(f"/api/walks/{walk_id}"))["walk"]["started_at_ms"]
+    await phone.store.set_diary(uuid7(), walk_id, _date(began_ms), "text", DIARY, now_ms())
+    await phone.sync()
+
+
+def _date(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("Asia/Seoul")).date().isoformat()
 
 
 async def _upload(phone: Phone, plain: httpx.AsyncClient, path: Path, kind: str) -> str:
@@ -135,6 +152,7 @@ async def _follow(
         async for line in stream.aiter_lines():
             name, _, value = line.partition(":")
             if name == "data":
+                print(repr(line))
                 yield msgspec.json.decode(value.strip())
 
 

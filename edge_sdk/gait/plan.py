@@ -24,15 +24,15 @@ DETECT_EVERY: Final = (2, 3, 4, 6)
 """Frames between two detections; boxes between are interpolated."""
 
 WIDENING: Final[dict[float, tuple[float, float]]] = {
-    60.0: (0.99, 1.0),
+    60.0: (1.0, 1.0),
     30.0: (1.0, 1.0),
-    20.0: (1.0, 1.12),
-    15.0: (1.03, 1.36),
-    12.0: (1.08, 1.45),
-    10.0: (1.19, 1.45),
+    20.0: (1.0, 1.11),
+    15.0: (1.0, 1.19),
+    12.0: (1.0, 1.33),
+    10.0: (1.01, 1.63),
 }
-"""Frames a second -> widening of the median score's and of the worst score's interval (at 10 the
-worst was measured as 1.44: fewer frames are never said to be better)."""
+"""Frames a second -> widening of the median score's and of the worst score's interval (at 60 the
+worst was measured as 1.01: more frames are never said to be worse)."""
 
 
 class Costs(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 Durations and angles are the product's (its judge's prompt and mission references). The bounds of
 postures leave a band between "no" and "yes" in which a frame says nothing; they were set on the
-proportions of a standing, sitting and lying dog and hold for short and long legs alike.
+proportions of a standing, sitting and lying dog and hold for short and long legs alike; what they
+say of dogs they were not set on prints `benchmarks/missions.py`.
 """
 
 from __future__ import annotations

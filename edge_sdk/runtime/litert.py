@@ -1,4 +1,8 @@
-"""Models run by LiteRT: the package ai-edge-litert, or tflite-runtime where NumPy 1 is used."""
+"""Models run by LiteRT: the package ai-edge-litert, or tflite-runtime where NumPy 1 is used.
+
+tflite-runtime does not check a file's structure: a cut one ends the process. A bundle's files are
+held to their hashes before they come here; open no other files.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sdk.errors import PackedError
@@ -67,11 +67,13 @@ def walk(count: int = MAX_FIXES, seed: int = 1) -> Fixes:
 
 
 @given(tracks())
+@settings(deadline=None)
 def test_every_value_comes_back(fixes: Fixes) -> None:
     assert_same(unpack(pack(fixes)), fixes)
     assert_same(unpack(pack_plain(fixes)), fixes)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=MAX_FIXES))
 def test_long_columns_with_runs_come_back(deltas: list[int]) -> None:
     t_ms = 10**12 + np.cumsum(np.array(deltas, dtype=np.int64)) * 500
@@ -80,6 +82,7 @@ def test_long_columns_with_runs_come_back(deltas: list[int]) -> None:
     assert_same(unpack(pack(fixes)), fixes)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_end_in_one_error(data: bytes) -> None:
     for head in (b"", b"\x01\x00", b"\x01\x01\x05"):
