@@ -152,7 +152,6 @@ async def _follow(
         async for line in stream.aiter_lines():
             name, _, value = line.partition(":")
             if name == "data":
-                print(repr(line))
                 yield msgspec.json.decode(value.strip())
 
 

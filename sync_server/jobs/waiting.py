@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import anyio
 import msgspec
@@ -16,9 +16,8 @@ from sync_server.jobs.documents import LiveStatus, live_status
 from sync_server.jobs.model import Job
 from sync_server.platform import metrics
 from sync_server.platform.context import Platform
+from sync_server.platform.sse import PING, PING_S
 from sync_server.platform.wakes import LOOK_AGAIN_S
-
-PING_S: Final = 15.0
 
 
 async def until_ended(
@@ -90,7 +89,7 @@ async def stream(
                 except TimeoutError:
                     if loop.time() - quiet_since >= PING_S:
                         quiet_since = loop.time()
-                        yield ServerSentEventMessage(comment="ping")
+                        yield PING
     finally:
         # Nothing here awaits: after a disconnect no await in a finally completes.
         metrics.JOB_STREAMS.dec()

@@ -18,11 +18,10 @@ from sync_server.platform import metrics
 from sync_server.platform.context import Platform
 from sync_server.platform.errors import Problem, problems
 from sync_server.platform.facts import FactKind
+from sync_server.platform.sse import PING, PING_S
 from sync_server.platform.tokens import CurrentUser
 from sync_server.sync import service
 from sync_server.sync.schemas import PullAnswer, PullNow, PushAnswer, PushRequest
-
-PING_S = 15.0
 
 
 def make_routes(kinds: dict[str, FactKind]) -> list[ControllerRouterHandler]:
@@ -99,7 +98,7 @@ async def _pokes(platform: Platform, user_no: int) -> AsyncIterator[ServerSentEv
             try:
                 await asyncio.wait_for(poked.wait(), PING_S)
             except TimeoutError:
-                yield ServerSentEventMessage(comment="ping")
+                yield PING
             else:
                 poked.clear()
                 yield ServerSentEventMessage(event="pull", data="")

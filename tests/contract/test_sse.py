@@ -17,6 +17,7 @@ import pytest
 from edge_sdk.ids import uuid7
 from edge_sdk.sync.facts import SettingsSet, make_fact
 from sync_server.platform.clock import system_clock
+from sync_server.platform.sse import PING
 from tests.support.process import ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -177,3 +178,7 @@ async def test_a_server_that_stops_does_not_wait_for_open_streams(
         began = time.monotonic()
         await anyio.to_thread.run_sync(server.stop)
         assert time.monotonic() - began < 15
+
+
+def test_a_ping_is_a_comment_and_no_message() -> None:
+    assert PING.encode() == b": ping\r\n\r\n"
