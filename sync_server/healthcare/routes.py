@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -32,6 +33,7 @@ from sync_server.platform.idempotency import IdempotencyKey
 from sync_server.platform.tokens import CurrentUser
 
 _FAULTS: Final = jobs.error_handlers("healthcare")
+MAX_JSON_BYTES: Final = 64 * 1024
 _JSON: Final = msgspec.json.Decoder(GaitRequest)
 _TEXT: Final = Schema(type=OpenAPIType.STRING)
 _TAKES: Final = {
@@ -66,14 +68,28 @@ async def _begin(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with received(platform, request) as clip:
-            job_id = await service.begin(platform, user, request, clip, language, priority)
+            job_id = await service.begin(
+                platform, user, request, clip, language, priority, clip.content_sha256
+            )
         if job_id != clip.job_id:  # The same request came before: its clip is kept already.
             await jobs.delete_files(platform, clip.job_id)
         return job_id
     if kind not in ("application/json", ""):
         raise Problem("unsupported_media_type")
-    data = _JSON.decode(await request.body())
-    return await service.begin(platform, user, request, data, language, priority)
+    raw = await _small_body(request)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    data = _JSON.decode(raw)
+    return await service.begin(platform, user, request, data, language, priority, sha256)
+
+
+async def _small_body(request: Request[Any, Any, Any]) -> bytes:
+    """Return a JSON body: the route takes uploads, but no JSON is as long as one of them."""
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_JSON_BYTES:
+            raise Problem("too_large")
+    return bytes(raw)
 
 
 @post(

@@ -40,8 +40,11 @@ async def begin(
     data: GaitRequest | Clip,
     language: Literal["ko", "en"],
     priority: int,
+    content_sha256: str,
 ) -> str:
     """Make a gait job and return its id; see `jobs.service.begin`.
+
+    `content_sha256` is of all that the client has sent.
 
     Raises JobRefused DOG_NOT_FOUND, INVALID_MEDIA_URL, INVALID_REQUEST, QUOTA_EXCEEDED.
     """
@@ -72,8 +75,7 @@ async def begin(
             input_bytes=0 if clip is None else clip.size_bytes,
         )
 
-    sha256 = data.content_sha256 if isinstance(data, Clip) else None
-    return await jobs.begin(platform, user, request, build, content_sha256=sha256)
+    return await jobs.begin(platform, user, request, build, content_sha256=content_sha256)
 
 
 def _time_ms(said: str) -> int:

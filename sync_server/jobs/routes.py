@@ -138,17 +138,15 @@ async def get_artifact(
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Content-Disposition": f'inline; filename="{name}"',
     }
-    kind = artifacts.content_type(name)
+    # Of a stream the route's own media type would win over the answer's.
+    headers["content-type"] = artifacts.content_type(name)
     wanted = _wanted(request.headers.get("range"), size)
-    if wanted is None:
-        headers["Content-Length"] = str(size)
-        return Stream(_parts(platform, key, 0, size), media_type=kind, headers=headers)
-    start, end = wanted
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    start, end = (0, size) if wanted is None else wanted
     headers["Content-Length"] = str(end - start)
-    return Stream(
-        _parts(platform, key, start, end), status_code=206, media_type=kind, headers=headers
-    )
+    if wanted is None:
+        return Stream(_parts(platform, key, 0, size), headers=headers)
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return Stream(_parts(platform, key, start, end), status_code=206, headers=headers)
 
 
 def _wanted(header: str | None, size: int) -> tuple[int, int] | None:

@@ -313,6 +313,8 @@ async def test_wrong_requests_get_the_products_error_body(ai: Backend) -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_REQUEST")
         plain = await ai.send("POST", path, content=b"x", headers={"content-type": "text/plain"})
         assert plain.status_code == 415
+        long = await ai.post(path, body(ai, video_url="https://h/" + "x" * 70_000))
+        assert (long.status_code, long.json()["error"]["code"]) == (413, "FILE_TOO_LARGE")
         stranger = await ai.server.client.post(path, json=body(ai))
         assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, "Bearer")
         assert stranger.json()["error"] == {

@@ -336,6 +336,34 @@ async def test_another_users_media_and_files_are_unknown_ones(ai: Backend) -> No
         assert answer.json()["error"]["code"] == "INVALID_MEDIA_URL", url
 
 
+async def test_files_are_the_owners_or_whose_link_is_signed(ai: Backend) -> None:
+    job_id = await new_job(ai)
+    stranger = await Owner.of(ai.server)
+    objects = ai.server.platform.objects
+    for name, kind in (("crop.jpg", "image/jpeg"), ("o.mp4", "video/mp4"), ("r.png", "image/png")):
+        await objects.put(f"artifacts/{job_id}/{name}", name.encode())
+        url = f"/api/artifacts/{job_id}/{name}"
+        own = await ai.get(url)
+        assert (own.status_code, own.content) == (200, name.encode())
+        assert own.headers["content-type"] == kind
+        assert own.headers["x-content-type-options"] == "nosniff"
+        signed = jobs.artifacts.signed_url(ai.server.platform, job_id, name)
+        _, _, where = signed.partition("127.0.0.1:8000")
+        assert (await ai.server.client.get(where)).content == name.encode()
+        other = where.replace(name, "other.mp4")
+        for wrong in (other, where[:-1], where.replace("expires=1", "expires=2")):
+            assert (await ai.server.client.get(wrong)).status_code == 404, wrong
+        theirs = await ai.server.client.get(url, headers=stranger.phone.headers)
+        assert theirs.status_code == 404
+        tail = await ai.get(url, headers={"Range": "bytes=-3"})
+        assert (tail.status_code, tail.content) == (206, name.encode()[-3:])
+        assert tail.headers["content-range"] == f"bytes {len(name) - 3}-{len(name) - 1}/{len(name)}"
+        past = await ai.get(url, headers={"Range": "bytes=99-"})
+        assert (past.status_code, past.content) == (200, name.encode())
+    ai.server.clock.advance(s=3601)
+    assert (await ai.server.client.get(where)).status_code == 404
+
+
 # Live -------------------------------------------------------------------------------------------
 
 
