@@ -1,4 +1,4 @@
-"""A gait clip sent as a form: spooled to a file, looked at, put into the object store in parts."""
+"""A gait clip sent as a form: spooled to a file, checked, stored without metadata and sound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 from litestar import Request
 from litestar.datastructures import UploadFile
@@ -14,7 +14,9 @@ from litestar.exceptions import ClientException
 
 from edge_sdk.ids import is_uuid7
 from sync_server.jobs import service as jobs
+from sync_server.media import service as media
 from sync_server.platform.context import Platform
+from sync_server.platform.video_check import VideoRefused
 
 MAX_UPLOAD_BYTES: Final = 64 * 1024 * 1024
 """Ten seconds of 4K video of a phone are about 60 MB."""
@@ -39,7 +41,7 @@ class Clip:
 async def received(platform: Platform, request: Request[Any, Any, Any]) -> AsyncIterator[Clip]:
     """Take the form in and give its clip; the stored clip goes again where the block fails.
 
-    Raises JobRefused INVALID_REQUEST, INVALID_FILE_TYPE, FILE_TOO_LARGE.
+    Raises JobRefused INVALID_REQUEST, INVALID_FILE_TYPE, VIDEO_TOO_LONG, FILE_TOO_LARGE.
     """
     try:
         form = await request.form()
@@ -57,8 +59,13 @@ async def received(platform: Platform, request: Request[Any, Any, Any]) -> Async
         for name in sorted(texts):
             digest.update(f"\n{name}={texts[name]}".encode())
         key = jobs.artifacts.object_key(job_id, jobs.artifacts.INPUT_NAME)
-        await file.seek(0)
-        await platform.objects.put_file(key, cast(BinaryIO, file.file))
+        try:
+            async with media.checked_clip(platform, "gait_clip", _parts(file)) as clean:
+                size = clean.stat().st_size
+                with clean.open("rb") as copy:
+                    await platform.objects.put_file(key, copy)
+        except VideoRefused as error:
+            raise _refused(error) from None
         try:
             yield Clip(
                 job_id, texts.get("dog_id"), texts.get("captured_at"), size, digest.hexdigest()
@@ -114,6 +121,16 @@ async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
     await file.seek(0)
     while data := await file.read(_PART_BYTES):
         yield data
+
+
+def _refused(error: VideoRefused) -> jobs.JobRefused:
+    if error.code == "too_long":
+        return jobs.JobRefused("VIDEO_TOO_LONG", details={"max_duration_sec": 10})
+    if error.code == "too_large":
+        return jobs.JobRefused("FILE_TOO_LARGE", details={"max_bytes": MAX_UPLOAD_BYTES})
+    return jobs.JobRefused(
+        "INVALID_FILE_TYPE", details={"allowed": ["video/mp4"], "reason": error.code}
+    )
 
 
 def _wrong(field: str, message: str) -> jobs.JobRefused:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,11 @@ from sync_server.platform.database import Tx
 from sync_server.platform.errors import FieldError, Problem, not_found
 from sync_server.platform.object_store import ObjectTooLarge
 from sync_server.platform.signed_links import object_key
+from sync_server.platform.video_check import check_video
 
 __all__ = [
-    "KEY_PATTERN", "OwnMedia", "complete", "create_upload", "erase", "link", "open_own_media",
+    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "erase", "link",
+    "open_own_media",
     "owned", "owned_photos", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url",
     "sweep", "take_clip", "touch", "usage",
 ]  # fmt: skip
@@ -233,6 +236,23 @@ async def take_clip(
         raise
     await _store(platform, row, upload_sha256, stored)
     return key
+
+
+@asynccontextmanager
+async def checked_clip(
+    platform: Platform, kind: ClipKind, stream: AsyncIterable[bytes]
+) -> AsyncIterator[Path]:
+    """Give the checked copy of a video, without metadata and sound, while the block runs.
+
+    For a clip that belongs to a job and is no upload of its own. Raises Problem too_large,
+    VideoRefused.
+    """
+    async with scratch_folder(platform) as folder:
+        await save_stream(stream, folder / "sent", KINDS[kind].max_bytes)
+        rules = KINDS[kind].video
+        assert rules is not None
+        await check_video(folder / "sent", rules, stripped=folder / "clean")
+        yield folder / "clean"
 
 
 async def _fetch_upload(platform: Platform, row: Any, path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import av
 import msgspec
 import pytest
 
 from sync_server.ai.contract import Event, JobRequest
+from tests.conftest import REPOSITORY
 from tests.contract.ai_paths import ENGLISH, Backend
 from tests.support.ai_role import complete, failed, progress
 from tests.support.shapes import has_shape
@@ -17,7 +20,8 @@ from tests.support.shapes import has_shape
 pytestmark = pytest.mark.anyio
 JOBS = "/api/healthcare/jobs"
 CREATE = [JOBS, "/api/healthcare/analyze"]
-MP4 = b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 2_000
+CLIP = REPOSITORY / "assets" / "clips" / "walk-sound.mp4"
+MP4 = CLIP.read_bytes()
 
 # 1-3 and 1-6.
 REQUEST = {
@@ -207,10 +211,31 @@ async def test_an_upload_lies_where_the_ai_role_is_sent(ai: Backend, path: str) 
     assert url is not None
     _, _, where = url.partition("127.0.0.1:8000")
     fetched = await ai.server.client.get(where)
-    assert (fetched.status_code, fetched.content) == (200, MP4)
+    assert (fetched.status_code, fetched.content[4:8]) == (200, b"ftyp")
     part = await ai.server.client.get(where, headers={"Range": "bytes=4-11"})
-    assert (part.status_code, part.content) == (206, b"ftypmp42")
-    assert part.headers["content-range"] == f"bytes 4-11/{len(MP4)}"
+    assert (part.status_code, part.content) == (206, fetched.content[4:12])
+    assert part.headers["content-range"] == f"bytes 4-11/{len(fetched.content)}"
+
+
+@pytest.mark.parametrize("path", CREATE)
+async def test_an_upload_is_kept_without_what_a_phone_wrote_into_it(
+    ai: Backend, path: str, tmp_path: Path
+) -> None:
+    ai.role.script = found
+    sent = with_place(CLIP, tmp_path / "place.mp4")
+    assert b"loci" in sent
+    answer = await ai.send("POST", path, files={"file": ("gait.mp4", sent, "video/mp4")})
+    assert answer.status_code in (200, 202), answer.text
+    stored = await ai.server.platform.objects.get(f"artifacts/{answer.json()['job_id']}/input.mp4")
+    assert stored is not None and b"loci" not in stored and len(stored) > 100_000
+
+
+@pytest.mark.parametrize("path", CREATE)
+async def test_what_is_no_video_is_refused_before_it_is_a_job(ai: Backend, path: str) -> None:
+    html = b"\x00\x00\x00\x18ftypmp42" + b"<html>" * 400
+    answer = await ai.send("POST", path, files={"file": ("gait.mp4", html, "video/mp4")})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_FILE_TYPE")
+    assert (await ai.get("/api/jobs")).json()["jobs"] == []
 
 
 @pytest.mark.parametrize("code", ERRORS)
@@ -343,3 +368,15 @@ async def test_the_health_check_names_each_part(ai: Backend) -> None:
     ai.role.gone = True
     said = (await ai.server.client.get("/api/healthcare/health")).json()
     assert (said["status"], said["dependencies"]["ai"]) == ("degraded", "unavailable")
+
+
+def with_place(clip: Path, path: Path) -> bytes:
+    """Copy a clip as a phone writes it: with the place where it was filmed."""
+    with av.open(str(clip)) as source, av.open(str(path), "w") as copy:
+        copy.metadata["location"] = "+37.5444+127.0374/"
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    return path.read_bytes()

@@ -18,6 +18,7 @@ from sync_server.jobs import service as jobs
 from sync_server.jobs import store, waiting
 from sync_server.jobs.catalogue import all_codes
 from sync_server.jobs.sweeping import INPUT_KEPT_MS, JOBS_KEPT_MS, SILENT_MS
+from tests.conftest import REPOSITORY
 from tests.contract.ai_paths import Backend, Owner, backend
 from tests.support.accounts import renew
 from tests.support.ai_role import KEY, complete, failed, progress
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.anyio
 CLIP = {"analysis_id": "a1", "video_url": "https://clips.example/face.mp4"}
 FACE = {"result": {"face": {"frame_id": "f", "frame_score": 0.5, "frame_url": "https://h/f.jpg",
                             "face_crop_url": "https://h/c.jpg"}}}  # fmt: skip
-MP4 = b"\x00\x00\x00\x18ftypmp42" + b"\x01" * 3_000_000
+MP4 = (REPOSITORY / "assets" / "clips" / "walk-sound.mp4").read_bytes()
+OTHER = (REPOSITORY / "assets" / "clips" / "walk-lame.mp4").read_bytes()
 
 
 @pytest.fixture
@@ -231,7 +233,7 @@ async def test_an_upload_sent_twice_under_one_key_is_one_job_with_one_file(ai: B
 
     first, second = await send(MP4), await send(MP4)
     assert first.status_code == 202 and first.content == second.content
-    assert (await send(MP4 + b"x")).status_code == 409
+    assert (await send(OTHER)).status_code == 409
     keys = [key async for key in ai.server.platform.objects.keys("artifacts/")]
     assert keys == [("artifacts/" + first.json()["job_id"] + "/input.mp4", keys[0][1])]
 
