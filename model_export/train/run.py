@@ -79,9 +79,18 @@ def kinds_of(model: str) -> tuple[Kind, ...]:
 
 
 def open_parts(
-    preset: Preset, split: Split, count: int, settings: RunSettings, progress: Progress = _silent
+    preset: Preset,
+    split: Split,
+    count: int,
+    settings: RunSettings,
+    progress: Progress = _silent,
+    *,
+    illegible: bool = False,
 ) -> list[Part]:
-    """The generated pictures of a split, drawn where the cache lacks them, fit for the model."""
+    """The generated pictures of a split, drawn where the cache lacks them, fit for the model.
+
+    `illegible`: also faces whose expression nobody could read, to say what they cost.
+    """
     parts = []
     for kind in kinds_of(preset.model):
         source = DataSource(kind, preset.image_px, split, count, settings.renderers.get(kind, ""))
@@ -91,24 +100,28 @@ def open_parts(
             progress(stage, done, wanted, {})
 
         shards = generate(source, settings.cache, workers=settings.workers, progress=told)
-        parts.append(Part(shards, 1.0, usable(shards, preset.model)))
+        parts.append(Part(shards, 1.0, usable(shards, preset.model, illegible)))
     return parts
 
 
-def usable(shards: Shards, model: str) -> NDArray[np.intp]:
-    """Which generated pictures a model can learn from: those with the labels that it needs."""
+def usable(shards: Shards, model: str, illegible: bool = False) -> NDArray[np.intp]:
+    """Which generated pictures a model can learn from: those with the labels that it needs.
+
+    A face's emotion is a label where it can be read off the picture, or with `illegible` always.
+    """
     labels = shards.labels
     if model == "dog-detector":
         return np.flatnonzero(labels["dogs_labelled"])
     if model == "face-detector":
         return np.flatnonzero(labels["faces_labelled"])
     if model == "emotion":
-        return np.flatnonzero((labels["emotion"] >= 0) & ~np.isnan(labels["face_boxes"][:, 0, 0]))
+        there = (labels["emotion"] >= 0) & ~np.isnan(labels["face_boxes"][:, 0, 0])
+        return np.flatnonzero(there & (labels["legible"] | illegible))
     boxes = labels["dog_boxes"][:, 0]
     sides = np.nan_to_num(boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     known = ~np.isnan(labels["dog_headings"][:, 0])
-    there = (labels["keypoints"][..., 2] > 0).sum(axis=1)
-    return np.flatnonzero((sides >= _SMALLEST_POSE_BOX_PX) & known & (there >= 8))
+    points = (labels["keypoints"][..., 2] > 0).sum(axis=1)
+    return np.flatnonzero((sides >= _SMALLEST_POSE_BOX_PX) & known & (points >= 8))
 
 
 def task_of(
