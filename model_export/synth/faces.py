@@ -231,7 +231,7 @@ def _is_legible(
         return False
     if blur_px > _MOST_BLUR * eye_px or float(covered[head].mean()) > _MOST_COVERED:
         return False
-    luma = image @ np.array((0.299, 0.587, 0.114), np.float32)
+    luma = np.asarray(image @ np.array((0.299, 0.587, 0.114), np.float32), np.float32)
     luma[~head | (covered > 0.5)] = np.nan
     eyes = [_spread(luma, eye, _EYE_REACH * eye_px) for eye in (left, right) if eye[2] == 2]
     mouth = _spread(luma, 0.5 * (nose + chin), _MOUTH_REACH * eye_px)

@@ -99,7 +99,7 @@ def _crossed(one: HeadShape, other: HeadShape, rng: np.random.Generator) -> Head
         share = rng.random()
         value = (1 - share) * getattr(one, field.name) + share * getattr(other, field.name)
         mixed[field.name] = share if shaggy and field.name in _FUR_FIELDS else value
-    return replace(one, archetype="cross", **mixed)
+    return replace(one, archetype="cross", **mixed)  # type: ignore[arg-type]
 
 
 def _h(archetype: str, muzzle: float, ears: str, ear_length: float, **rest: float) -> HeadShape:
