@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -147,6 +148,9 @@ def photos(
     faces: Annotated[
         Path | None, typer.Option(help="얼굴 검출기 (checkpoint that finds faces without a label)")
     ] = None,
+    most: Annotated[
+        int | None, typer.Option(help="얼굴을 찾을 사진 수 (photos in which it looks for them)")
+    ] = None,
 ) -> None:
     """실제 사진의 학습 목록, 연구용 (lists of real pictures to fine-tune with: research only).
 
@@ -161,6 +165,8 @@ def photos(
         lists = {"faces": real.photos_to_learn_faces(folder)}
         if faces is not None:
             weak = [s for s in real.weak_emotions(folder).samples if s.split == "train"]
+            order = np.random.default_rng(real.SPLIT_SEED).permutation(len(weak))[:most]
+            weak = [weak[k] for k in sorted(order)]
             found = Dataset(tuple(believed_faces(_finder(faces), weak)), (real.FACE_CLASS,))
             lists["emotions"] = found
             lists["believed"] = found.with_samples([replace(s, label=None) for s in found.samples])
