@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from edge_sdk.face.emotions import EMOTIONS
 from edge_sdk.vision.detect import Detector
 from model_export.datasets import real
 from model_export.datasets.clusters import cluster_dataset
@@ -167,7 +168,8 @@ def photos(
             weak = [s for s in real.weak_emotions(folder).samples if s.split == "train"]
             order = np.random.default_rng(real.SPLIT_SEED).permutation(len(weak))[:most]
             weak = [weak[k] for k in sorted(order)]
-            found = Dataset(tuple(believed_faces(_finder(faces), weak)), (real.FACE_CLASS,))
+            believed = tuple(believed_faces(_finder(faces), weak))
+            found = Dataset(believed, (real.FACE_CLASS,), tuple(EMOTIONS))
             lists["emotions"] = found
             lists["believed"] = found.with_samples([replace(s, label=None) for s in found.samples])
         for name, dataset in lists.items():
