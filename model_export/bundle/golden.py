@@ -54,9 +54,15 @@ def _small(case: ParityCase) -> GoldenCase:
 
 
 def golden_vectors(
-    reference: TorchReference, thresholds: Mapping[str, float], cases: Sequence[GoldenCase]
+    reference: TorchReference,
+    thresholds: Mapping[str, float],
+    cases: Sequence[GoldenCase],
+    sampled: int = 1,
 ) -> GoldenVectors:
-    """What torch makes of the cases; boxes and headings are left out where the stage needs none."""
+    """What torch makes of the cases; boxes and headings are left out where the stage needs none.
+
+    `sampled`: of how many the sampled input, which is large, is kept.
+    """
     name = reference.spec.name
     asked = [
         GoldenCase(
@@ -67,7 +73,7 @@ def golden_vectors(
         )
         for case in cases
     ]
-    return make_golden(reference, thresholds, asked)
+    return make_golden(reference, thresholds, asked, sampled)
 
 
 def accepted_error(stage: InferenceStage, vectors: GoldenVectors, precision: str) -> float:

@@ -1,7 +1,7 @@
 """The bundles that ship with the product, made from checkpoints within one budget of bytes."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,9 @@ class ReleaseSettings:
 
     `work`: folder for exports; `real`: numbers on real pictures by checkpoint name; `pictures`:
     labelled pictures for the parity check; `plans`: sets of variants from the richest to the
-    smallest, of those `exported`; `renderers` by kind ("face", "body") and `image_px` replace the
-    generator, as the tests do.
+    smallest, of those `exported`; `only`: names of the bundles to make, all when empty: the others
+    in `out` stay as they are and count for the budget; `renderers` by kind ("face", "body") and
+    `image_px` replace the generator, as the tests do.
     """
 
     models: Path
@@ -97,6 +98,7 @@ class ReleaseSettings:
     exported: Mapping[Runtime, tuple[Precision, ...]] = field(default_factory=lambda: EXPORTED)
     renderers: Mapping[str, str] = field(default_factory=dict)
     image_px: int = 0
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,14 @@ def make_release(settings: ReleaseSettings, progress: Progress = lambda _: None)
 
 
 def wanted_bundles(settings: ReleaseSettings) -> list[Shipped]:
-    """The default bundles, and those fine-tuned ones whose checkpoints are there."""
+    """The default bundles, and those fine-tuned ones whose checkpoints are there; or those asked
+    for by name. Raises `ExportFailed` for an unknown name.
+    """
+    unknown = set(settings.only) - {s.name for s in (*DEFAULTS, *FINE_TUNED)}
+    if unknown:
+        raise ExportFailed(f"no bundle of the product is called {', '.join(sorted(unknown))}")
+    if settings.only:
+        return [s for s in (*DEFAULTS, *FINE_TUNED) if s.name in settings.only]
     return [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
 
 
@@ -153,6 +162,7 @@ def bundle_within_budget(
 ) -> ReleaseReport:
     """Write the bundles with the richest plan of variants that fits; else `BudgetExceeded`."""
     wanted = wanted_bundles(settings)
+    beside = _bytes_beside(settings.out, {shipped.name for shipped in wanted})
     for kinds in settings.plans:
         made = {}
         for shipped in wanted:
@@ -161,7 +171,7 @@ def bundle_within_budget(
             taken = kinds if shipped.embeddable else settings.plans[-1]
             made[shipped.name] = _bundle(settings, shipped, nets, taken)
         sizes = {name: folder_bytes(settings.out / name) for name in made}
-        if sum(sizes.values()) <= settings.budget_bytes:
+        if sum(sizes.values()) + beside <= settings.budget_bytes:
             return ReleaseReport(
                 manifests=tuple(made.values()),
                 sizes=sizes,
@@ -169,14 +179,20 @@ def bundle_within_budget(
                 dropped=tuple(d for net in nets.values() for d in net.dropped),
             )
     raise BudgetExceeded(
-        f"{sum(sizes.values()):,} bytes with the smallest variants, {settings.budget_bytes:,} "
-        "are allowed"
+        f"{sum(sizes.values()) + beside:,} bytes with the smallest variants, "
+        f"{settings.budget_bytes:,} are allowed"
     )
 
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _bytes_beside(out: Path, remade: Collection[str]) -> int:
+    """Bytes of the product's other bundles in `out`."""
+    named = {shipped.name for shipped in (*DEFAULTS, *FINE_TUNED)} - set(remade)
+    return sum(folder_bytes(out / name) for name in named if (out / name).is_dir())
 
 
 def _there(settings: ReleaseSettings, shipped: Shipped) -> bool:
@@ -236,6 +252,8 @@ def _bundle(
             stages=stages,
             reproduce=_commands(shipped.checkpoints),
             embeddable=shipped.embeddable,
+            # A fine-tuned net has the input of the default one beside it, which shows it.
+            golden_input=shipped.embeddable,
         ),
         settings.out / shipped.name,
     )

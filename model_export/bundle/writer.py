@@ -69,7 +69,8 @@ class BundlePlan:
     """What a bundle shall be.
 
     `serial` rises with each published version; `created_at` is ISO 8601 with a zone; `embeddable`
-    demands terms under which any app may carry the weights (the bundles that ship by default).
+    demands terms under which any app may carry the weights (the bundles that ship by default);
+    `golden_input`: whether the golden vectors hold a sampled input, most of their bytes.
     """
 
     name: str
@@ -80,6 +81,7 @@ class BundlePlan:
     stages: tuple[StagePlan, ...]
     reproduce: tuple[str, ...] = ()
     embeddable: bool = False
+    golden_input: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +124,11 @@ def write_zip(bundle: Path, archive: Path) -> None:
 
 
 def _write(plan: BundlePlan, folder: Path) -> Manifest:
-    parts = [part for stage_plan in plan.stages for part in _parts(stage_plan, folder)]
+    parts = [
+        part
+        for stage_plan in plan.stages
+        for part in _parts(stage_plan, folder, int(plan.golden_input))
+    ]
     if not parts:
         raise ExportFailed(f"{plan.name}: a bundle needs a stage")
     licence = joined([part.source.licence for part in parts])
@@ -158,7 +164,7 @@ def _write(plan: BundlePlan, folder: Path) -> Manifest:
     return manifest
 
 
-def _parts(plan: StagePlan, folder: Path) -> list[_Part]:
+def _parts(plan: StagePlan, folder: Path, sampled: int) -> list[_Part]:
     """The stages of one export folder: one, or detector and pose of a YOLO pose net."""
     rows = read_parity(plan.folder)
     record = read_record(plan.folder)
@@ -180,7 +186,7 @@ def _parts(plan: StagePlan, folder: Path) -> list[_Part]:
             record.stage, name=name, variants=tuple(taken), golden=f"golden/{name}.json"
         )
         reference = TorchReference(source, name)  # type: ignore[arg-type]
-        vectors = golden_vectors(reference, source.thresholds, cases)
+        vectors = golden_vectors(reference, source.thresholds, cases, sampled)
         (folder / stage.golden).write_bytes(dump_golden(vectors))
         stage = msgspec.structs.replace(
             stage, variants=tuple(_measured(folder, stage, v, vectors) for v in taken)

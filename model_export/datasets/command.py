@@ -1,22 +1,29 @@
-"""`daengdong models datasets convert|merge|split|report`."""
+"""`daengdong models datasets convert|merge|split|report|photos`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from edge_sdk.face.emotions import EMOTIONS
+from edge_sdk.vision.detect import Detector
+from model_export.datasets import real
 from model_export.datasets.clusters import cluster_dataset
-from model_export.datasets.errors import DatasetError
+from model_export.datasets.errors import DatasetError, FormatInvalid
 from model_export.datasets.formats import Format, read_dataset, write_dataset
 from model_export.datasets.keypoint_schemes import OnFlipFault
 from model_export.datasets.merge import merge as merged
+from model_export.datasets.picture_list import write_picture_list
+from model_export.datasets.pseudo import believed_faces
 from model_export.datasets.report import write_report
 from model_export.datasets.sample import SPLITS, Dataset, Provenance, Split
 from model_export.datasets.split import Unit, split_dataset
@@ -131,6 +138,53 @@ def report(
     with _explained():
         dataset = _read(source, from_, images, name, licence, on_flip_fault)
         _wrote(dataset, write_report(dataset, target, tiles=tiles))
+
+
+@app.command()
+def photos(
+    target: Target,
+    data: Annotated[
+        Path | None, typer.Option(help="실제 사진 폴더 (folder of the real pictures)")
+    ] = None,
+    faces: Annotated[
+        Path | None, typer.Option(help="얼굴 검출기 (checkpoint that finds faces without a label)")
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(help="얼굴을 찾을 사진 수 (photos in which it looks for them)")
+    ] = None,
+) -> None:
+    """실제 사진의 학습 목록, 연구용 (lists of real pictures to fine-tune with: research only).
+
+    Writes `faces` with boxed faces, and with a detector also `believed` (photos without a box, one
+    face that the detector believes in) and `emotions` (the same with their weak label). Beside
+    each lies `<name>-choose`, by which models are chosen; the parts "val" stay untouched.
+    """
+    with _explained():
+        folder = data or real.find_real_data()
+        if folder is None:
+            raise FormatInvalid("no folder of real pictures: name it with --data")
+        lists = {"faces": real.photos_to_learn_faces(folder)}
+        if faces is not None:
+            weak = [s for s in real.weak_emotions(folder).samples if s.split == "train"]
+            order = np.random.default_rng(real.SPLIT_SEED).permutation(len(weak))[:most]
+            weak = [weak[k] for k in sorted(order)]
+            believed = tuple(believed_faces(_finder(faces), weak))
+            found = Dataset(believed, (real.FACE_CLASS,), tuple(EMOTIONS))
+            lists["emotions"] = found
+            lists["believed"] = found.with_samples([replace(s, label=None) for s in found.samples])
+        for name, dataset in lists.items():
+            learn, choose = real.chosen_by(dataset)
+            _wrote(learn, write_picture_list(learn, target / name))
+            _wrote(choose, write_picture_list(choose, target / f"{name}-choose"))
+
+
+def _finder(checkpoint: Path) -> Detector:
+    # Imported here: the other commands need no torch.
+    from model_export import nets
+    from model_export.evaluate.stages import stage_of_checkpoint
+
+    net, meta = nets.load(checkpoint)
+    return Detector(stage_of_checkpoint(net, meta), {**meta["thresholds"], "score": 0.2})
 
 
 def _read(

@@ -91,6 +91,25 @@ def cats(data: Path) -> Dataset:
     return _in_two(Dataset(_plain(data / "dog_masks_bulldog" / "cats", told), (DOG_CLASS,)))
 
 
+def photos_to_learn_faces(data: Path) -> Dataset:
+    """Every photo from which the face detector may learn: the parts "train" of two sets."""
+    samples = (*vizsla_faces(data).samples, *street_negatives(data).samples)
+    return Dataset(tuple(s for s in samples if s.split == "train"), (FACE_CLASS,))
+
+
+def chosen_by(learned: Dataset, share: float = 0.2) -> tuple[Dataset, Dataset]:
+    """Split pictures to learn from once more, by cluster: to train on, and to choose models by.
+
+    The part "val" of each set stays untouched until the end.
+    """
+    again = split_dataset(learned, {"train": 1 - share, "val": share}, seed=SPLIT_SEED + 1)
+    parts: list[Dataset] = []
+    for part in ("train", "val"):
+        samples = tuple(s for s in again.samples if s.split == part)
+        parts.append(again.with_samples(samples))
+    return parts[0], parts[1]
+
+
 def _plain(folder: Path, provenance: Provenance) -> tuple[Sample, ...]:
     samples = tuple(
         sample_of_file(path, replace(provenance, origin=path.name)) for path in images_in(folder)

@@ -107,14 +107,41 @@ def logits_of(
     net: nn.Module, preset: Preset, sets: Sequence[ExampleSet], most: int | None = None
 ) -> tuple[torch.Tensor, NDArray[np.int64]]:
     """Logits (N, C) of the true face boxes and the true classes (N,)."""
-    stage = stage_of(net, preset)
-    classifier = Classifier(stage)
-    logits, truth = [], []
+    shares, truth = given_probabilities(Classifier(stage_of(net, preset)), sets, most)
+    logits = np.log(np.maximum(shares, 1e-9)).astype(np.float32)
+    return torch.from_numpy(logits), truth
+
+
+def given_probabilities(
+    classifier: Classifier, sets: Sequence[ExampleSet], most: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Probabilities (N, C) of the true face boxes and the true classes (N,)."""
+    shares, truth = [], []
     for example in _all(sets, most):
-        probabilities = classifier.classify(example.image, example.face_boxes[:1])[0]
-        logits.append(np.log(np.maximum(probabilities, 1e-9)))
+        shares.append(classifier.classify(example.image, example.face_boxes[:1])[0])
         truth.append(example.emotion)
-    return torch.from_numpy(np.array(logits, np.float32)), np.array(truth, np.int64)
+    return np.array(shares, np.float64), np.array(truth, np.int64)
+
+
+def detected_probabilities(
+    finder: Detector, classifier: Classifier, sets: Sequence[ExampleSet]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Probabilities (N, C) of the face that the phone would take, NaN where it finds none.
+
+    The phone's rule: of the detector's boxes the most confident, cropped as it lies. A picture of
+    two dogs may so be answered for the wrong one, which counts as it comes out. The second result
+    are the true classes (N,).
+    """
+    answers, truth = [], []
+    for example in _all(sets):
+        found = finder.detect([example.image])[0]
+        answer = np.full(len(classifier.classes), np.nan)
+        if len(found.scores):
+            best = found.boxes_xyxy_px[[int(np.argmax(found.scores))]]
+            answer = np.asarray(classifier.classify(example.image, best)[0], np.float64)
+        answers.append(answer)
+        truth.append(example.emotion)
+    return np.array(answers), np.array(truth, np.int64)
 
 
 def judge_validation(
@@ -128,6 +155,8 @@ def judge_validation(
         return {
             "pck05": judged.pck05,
             "pck10": judged.pck10,
+            "pck05_visible": judged.pck05_visible,
+            "pck10_visible": judged.pck10_visible,
             "nme": judged.nme,
             "hind_swap": hind.swap_rate,
             "hind_collapse": hind.collapse_rate,

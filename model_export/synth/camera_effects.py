@@ -189,10 +189,22 @@ class CameraEffects:
             seed=int(rng.integers(1 << 18)),
         )
 
-    def apply(self, image: Float32Array, frame: int = 0) -> UInt8Array:
+    def blur_px(self, height: int) -> float:
+        """Spread of everything that this camera softens in a picture of a height, in px."""
+        # A line of length L spreads like a normal curve of L / sqrt(12).
+        moved = math.hypot(*self.motion) / math.sqrt(12.0)
+        return math.hypot(self.blur, moved) * height / 100.0
+
+    def apply(
+        self,
+        image: Float32Array,
+        frame: int = 0,
+        subject_xyxy: NDArray[np.float64] | None = None,
+    ) -> UInt8Array:
         """The picture as this camera gives it: (H, W, 3) float32 0..255 in, uint8 out.
 
         `frame` moves the sensor noise on, so that a clip does not carry a frozen pattern.
+        `subject_xyxy`: a box that counts for two thirds of the automatic exposure, as when tapped.
         """
         height = image.shape[0]
         work = blur(image, self.blur * height / 100.0)
@@ -205,8 +217,12 @@ class CameraEffects:
         curve = 255.0 * ((x**self.gamma - 0.5) * self.contrast + 0.5) + self.offset
         gains = np.asarray(self.gains, np.float32)
         if self.metering > 0.0:
-            mean = float(work[::3, ::3].mean())
-            gains = gains * np.float32(min(max(self.metering / max(mean, 1.0), 0.6), 2.2))
+            mean, most = float(work[::3, ::3].mean()), 2.2
+            if subject_xyxy is not None:
+                x0, y0, x1, y1 = (int(v) for v in subject_xyxy)
+                inside = float(work[y0:y1:3, x0:x1:3].mean())
+                mean, most = (mean + 2 * inside) / 3, 3.0
+            gains = gains * np.float32(min(max(self.metering / max(mean, 1.0), 0.6), most))
         work = _tone(
             work,
             gains,

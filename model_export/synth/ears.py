@@ -154,16 +154,18 @@ def _hanging(
     forward: float,
     turned: float,
 ) -> tuple[Vector, Vector]:
+    # EAD103 of a hanging ear: its root is drawn back and down, so that no crest stands out.
+    base = base + flat * np.array((-0.08, 0.0, -0.07))
     out = _unit(
         np.array(
-            (-0.10 + 0.25 * forward - 0.35 * flat, 0.95 * side, 0.30 + 0.45 * forward - 0.35 * flat)
+            (-0.10 + 0.25 * forward - 0.60 * flat, 0.95 * side, 0.30 + 0.45 * forward - 0.60 * flat)
         )
     )
     crest = base + out * (0.15 + 0.03 * forward)
     fall = _unit(
         np.array(
             (
-                0.02 + 0.30 * forward - 0.75 * flat,
+                0.02 + 0.30 * forward - 0.95 * flat,
                 (0.16 + 0.18 * forward + 0.1 * turned - 0.12 * flat) * side,
                 -1.0,
             )

@@ -1,4 +1,7 @@
-"""Generated photographs of dogs' faces with an expression, and photographs without a dog."""
+"""Generated photographs of dogs' faces with an expression, and photographs without a dog.
+
+An expression is a label only where a person could read it: see `_is_legible`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sdk.vision.keypoints import KEYPOINT_NAMES
 from model_export.synth import parts
 from model_export.synth.background import Background
 from model_export.synth.camera import Camera
@@ -15,6 +19,7 @@ from model_export.synth.camera_effects import CameraEffects
 from model_export.synth.clutter import distractor, occluders
 from model_export.synth.coat import Coat
 from model_export.synth.expression import EMOTIONS, Expression
+from model_export.synth.head import EYE_RADIUS
 from model_export.synth.head_shape import HeadShape
 from model_export.synth.noise import SPLITS
 from model_export.synth.paint import Float32Array
@@ -27,8 +32,16 @@ UInt8Array = NDArray[np.uint8]
 
 _HEAD = np.zeros(256, np.bool_)
 _HEAD[list(parts.HEAD_PARTS)] = True
+_POINT = {name: i for i, name in enumerate(KEYPOINT_NAMES)}
+_NEEDED = ("nose", "chin", "left_eye", "right_eye")
 _HEAD_SPAN = 1.28
 """A head with its ears spans about that many head units, which sets the size on the picture."""
+_MOST_BLUR = 0.3
+_MOST_COVERED = 0.33
+_LEAST_SPREAD = 32.0
+_EYE_REACH, _MOUTH_REACH = 2.2, 3.0
+"""Limits of `_is_legible`: blur in eye radii, covered share of the head, grey levels; and how far
+the surroundings of an eye and of the mouth reach, in eye radii."""
 _SMALL_FACE_PX = 84
 """Faces below this size are drawn at twice the resolution: their eyes would alias."""
 
@@ -40,7 +53,8 @@ class FaceImage:
     `image` (size, size, 3) uint8 RGB; `face_box_xyxy` float64 pixels around everything of the
     head that the frame shows, None without a dog; `other_boxes` (K, 4) of further faces;
     `keypoints` (24, 3) x_px, y_px, visibility (0 absent, 1 hidden, 2 visible); `emotion` and
-    `expression` None without a dog.
+    `expression` None without a dog; `legible`: whether the picture shows enough of the face to
+    name its emotion, see `_is_legible`; `breed` the archetype of its head, "" without a dog.
     """
 
     image: UInt8Array
@@ -49,6 +63,8 @@ class FaceImage:
     keypoints: Float32Array
     emotion: str | None
     expression: Expression | None
+    legible: bool = False
+    breed: str = ""
 
 
 def face_image(
@@ -82,7 +98,7 @@ def _random_share(rng: np.random.Generator) -> float:
 
 def _dog(
     rng: np.random.Generator, expression: Expression, split: str, yaw: float, look_up: float
-) -> tuple[Portrait, Coat]:
+) -> tuple[Portrait, Coat, HeadShape]:
     coat = Coat.random(rng, split)
     shape = HeadShape.random(rng, split)
     dog = portrait(
@@ -95,7 +111,7 @@ def _dog(
         collar=bool(rng.random() < 0.35),
         look_up_rad=look_up,
     )
-    return dog, coat
+    return dog, coat, shape
 
 
 def _with_dog(
@@ -104,7 +120,7 @@ def _with_dog(
     expression = Expression.random(emotion, rng)
     yaw = float(np.clip(rng.normal(0.0, 0.4), -1.1, 1.1))
     elevation = math.radians(float(np.clip(rng.normal(6.0, 11.0), -14.0, 45.0)))
-    dog, coat = _dog(rng, expression, split, yaw, 0.75 * elevation)
+    dog, coat, shape = _dog(rng, expression, split, yaw, 0.75 * elevation)
     share = _random_share(rng) if face_share is None else face_share
     view = rng.normal(0.0, 0.38) if rng.random() < 0.93 else rng.uniform(-1.4, 1.4)
     distance = float(rng.uniform(2.2, 6.0)) if share < 0.5 else float(rng.uniform(1.6, 4.0))
@@ -127,7 +143,7 @@ def _with_dog(
     )
     groups, coats = [dog.primitives], [coat]
     if rng.random() < 0.12:
-        other, other_coat = _dog(
+        other, other_coat, _ = _dog(
             rng, Expression.neutral(rng), split, float(rng.normal(0, 0.5)), elevation
         )
         side = (1 if rng.random() < 0.5 else -1) * rng.uniform(0.5, 1.1)
@@ -178,14 +194,59 @@ def _with_dog(
     if rng.random() < 0.22:
         occluders(picture, covered, rng, split, box)
     _hide(keypoints, covered)
+    effects = CameraEffects.random(rng)
+    finished = effects.apply(picture, subject_xyxy=box)
+    head = _head_mask(buffer, 0)[::factor, ::factor]
+    eye_px = EYE_RADIUS * shape.eye_size * dog.head_scale * camera.scale_px
     return FaceImage(
-        image=CameraEffects.random(rng).apply(picture),
+        image=finished,
         face_box_xyxy=box,
         other_boxes=np.asarray(others, np.float64).reshape(-1, 4),
         keypoints=keypoints,
         emotion=emotion,
         expression=expression,
+        legible=_is_legible(finished, head, covered, keypoints, eye_px, effects.blur_px(size)),
+        breed=shape.archetype,
     )
+
+
+def _is_legible(
+    image: UInt8Array,
+    head: NDArray[np.bool_],
+    covered: Float32Array,
+    keypoints: Float32Array,
+    eye_px: float,
+    blur_px: float,
+) -> bool:
+    """Whether a person could name the emotion, by what the picture shows and not by any net.
+
+    The nose and an eye are in sight and the chin is in the frame; no more than a third of the head
+    is covered by something in front; the blur is below .3 of an eye's radius; and around that
+    eye as around the mouth the grey levels spread (5th to 95th percentile) over at least
+    `_LEAST_SPREAD`: neither black in the dark nor washed out. `head` (H, W) where the head is,
+    `covered` (H, W) opacity in front of it, `eye_px` an eye's radius.
+    """
+    nose, chin, left, right = (keypoints[_POINT[name]] for name in _NEEDED)
+    if nose[2] != 2 or max(left[2], right[2]) != 2 or chin[2] == 0 or not head.any():
+        return False
+    if blur_px > _MOST_BLUR * eye_px or float(covered[head].mean()) > _MOST_COVERED:
+        return False
+    luma = np.asarray(image @ np.array((0.299, 0.587, 0.114), np.float32), np.float32)
+    luma[~head | (covered > 0.5)] = np.nan
+    eyes = [_spread(luma, eye, _EYE_REACH * eye_px) for eye in (left, right) if eye[2] == 2]
+    mouth = _spread(luma, 0.5 * (nose + chin), _MOUTH_REACH * eye_px)
+    return min(max(eyes), mouth) >= _LEAST_SPREAD
+
+
+def _spread(luma: Float32Array, at: Float32Array, reach_px: float) -> float:
+    """Grey levels between the 5th and the 95th percentile of a square about a point; NaN is out."""
+    low = np.floor(np.maximum(at[:2] - reach_px, 0)).astype(int)
+    high = np.ceil(at[:2] + reach_px).astype(int) + 1
+    part = luma[low[1] : high[1], low[0] : high[0]]
+    if np.isnan(part).all():
+        return 0.0
+    dark, bright = np.nanpercentile(part, (5, 95))
+    return float(bright - dark)
 
 
 def _without_dog(rng: np.random.Generator, size: int, split: str) -> FaceImage:
@@ -221,8 +282,13 @@ def _shadow(
     contact_shadow(backdrop, np.asarray(spots))
 
 
+def _head_mask(buffer: GBuffer, owner: int) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = _HEAD[buffer.part] & (buffer.owner == owner)
+    return mask
+
+
 def _face_box(buffer: GBuffer, owner: int, factor: int) -> NDArray[np.float64] | None:
-    head = _HEAD[buffer.part] & (buffer.owner == owner)
+    head = _head_mask(buffer, owner)
     columns, rows = np.flatnonzero(head.any(axis=0)), np.flatnonzero(head.any(axis=1))
     if len(columns) < 6 * factor or len(rows) < 6 * factor:
         return None

@@ -129,6 +129,8 @@ def _skull(s: PrimitiveList, h: HeadShape, e: Expression) -> None:
                 )
 
 
+EYE_RADIUS = 0.086
+"""In head units: a lid opening of about a fifth of the head's width, as photographs show it."""
 _LID_STATIONS = np.array((-1.15, -0.55, 0.0, 0.55, 1.15))
 
 
@@ -152,7 +154,7 @@ def _outward(side: int) -> tuple[Vector, Vector, Vector]:
 def _eye(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> Vector:
     index = 0 if side > 0 else 1
     c = _eye_centre(h, side)
-    r = 0.074 * h.eye_size
+    r = EYE_RADIUS * h.eye_size
     forward, across, up = _outward(side)
     gy = math.radians(np.clip(e.gaze_yaw_deg, -32, 32))
     gp = math.radians(np.clip(e.gaze_pitch_deg, -28, 28))
@@ -170,7 +172,7 @@ def _eye(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> Vector:
     raise_inner = e.inner_brow_raise[index]
     upper_edge = math.radians(-16.0 + 66.0 * opening)
     lower_edge = math.radians(-20.0 - 26.0 * opening)
-    tilt = math.radians(16.0 * raise_inner - 16.0 * e.brow_knit + 4.0)
+    tilt = math.radians(22.0 * raise_inner - 16.0 * e.brow_knit + 4.0)
 
     turn = 0.95 * _LID_STATIONS
     around = np.cos(turn)[:, None] * forward + np.sin(turn)[:, None] * across
@@ -209,13 +211,13 @@ def _brows(s: PrimitiveList, h: HeadShape, e: Expression) -> None:
             (
                 c[0] + 0.03,
                 c[1] - 0.115 * side + 0.03 * knit * -side,
-                c[2] + 0.135 + 0.10 * lift - 0.05 * knit,
+                c[2] + 0.135 + 0.14 * lift - 0.05 * knit,
             )
         )
         middle = np.array(
             (c[0] + 0.015, c[1] - 0.01 * side, c[2] + 0.15 + 0.02 * lift - 0.03 * knit)
         )
-        outer = np.array((c[0] - 0.075, c[1] + 0.105 * side, c[2] + 0.10 - 0.05 * lift))
+        outer = np.array((c[0] - 0.075, c[1] + 0.105 * side, c[2] + 0.10 - 0.07 * lift))
         bulk = 0.050 + 0.016 * lift + 0.016 * knit
         s.cone(inner, middle, bulk, bulk * 0.95, parts.BROW, blend=0.09)
         s.cone(middle, outer, bulk * 0.95, bulk * 0.7, parts.BROW, blend=0.09)
@@ -224,8 +226,8 @@ def _brows(s: PrimitiveList, h: HeadShape, e: Expression) -> None:
             s.cone(
                 inner + crease,
                 0.45 * inner + 0.55 * middle + crease,
-                0.012 * lift,
-                0.006,
+                0.018 * lift,
+                0.009,
                 parts.WRINKLE,
                 blend=0.01,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -46,10 +46,13 @@ class HeadShape:
     def random(rng: np.random.Generator, split: str, archetype: str | None = None) -> HeadShape:
         """An individual near one of the split's archetypes; no archetype is in two splits.
 
-        `archetype` names one of the split's, to match a body; None draws one.
+        `archetype` names one of the split's, to match a body; None draws one, or in "train" in
+        half of the cases a cross of two: a net that knows 19 breeds by heart reads a 20th badly.
         """
         kinds = [k for k in ARCHETYPES[split] if archetype in (None, k.archetype)]
         shape = kinds[rng.integers(len(kinds))]
+        if split == "train" and archetype is None and rng.random() < _CROSSED_SHARE:
+            shape = _crossed(shape, kinds[rng.integers(len(kinds))], rng)
 
         def near(value: float, spread: float) -> float:
             return float(value * np.exp(rng.normal(0.0, spread)))
@@ -76,6 +79,27 @@ class HeadShape:
             folds=float(np.clip(shape.folds + rng.normal(0, 0.08), 0.0, 1.0)),
             fringe=float(np.clip(shape.fringe + rng.normal(0, 0.06), 0.0, 1.0)),
         )
+
+
+_CROSSED_SHARE = 0.5
+_EAR_FIELDS = ("ears", "ear_length", "ear_width", "ear_set")
+_FUR_FIELDS = ("ruff", "beard", "fringe")
+
+
+def _crossed(one: HeadShape, other: HeadShape, rng: np.random.Generator) -> HeadShape:
+    """A cross of two archetypes: each length in between, the ears of the first.
+
+    Fur around the face is now and then of neither: it grows in any shape of head.
+    """
+    mixed: dict[str, float] = {}
+    shaggy = rng.random() < 0.3
+    for field in fields(HeadShape):
+        if field.name == "archetype" or field.name in _EAR_FIELDS:
+            continue
+        share = rng.random()
+        value = (1 - share) * getattr(one, field.name) + share * getattr(other, field.name)
+        mixed[field.name] = share if shaggy and field.name in _FUR_FIELDS else value
+    return replace(one, archetype="cross", **mixed)  # type: ignore[arg-type]
 
 
 def _h(archetype: str, muzzle: float, ears: str, ear_length: float, **rest: float) -> HeadShape:

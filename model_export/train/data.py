@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.face.emotions import EMOTIONS
+from edge_sdk.vision.keypoints import KEYPOINT_NAMES
 from model_export.train.examples import KEYPOINTS, UNKNOWN_EMOTION, Example
 
 Split = Literal["train", "val", "test"]
@@ -32,6 +33,9 @@ _MAX_BOXES = 4
 
 #: Every ninth face picture has no dog in it: the detector has to learn silence too.
 _FACELESS_EVERY = 9
+
+#: A head shows its face when one of these is in sight.
+_FACE_POINTS = [KEYPOINT_NAMES.index(name) for name in ("nose", "left_eye", "right_eye")]
 
 _RENDERERS = {
     "body": "model_export.synth.images:body_image",
@@ -114,6 +118,7 @@ def _draw(source: DataSource, seed: int) -> dict[str, Any]:
             "keypoints": np.zeros((KEYPOINTS, 3), np.float32),
             "face_boxes": _padded(([face.face_box_xyxy] if known else []) + others),
             "emotion": emotion if known else UNKNOWN_EMOTION,
+            "legible": bool(getattr(face, "legible", True)),
             "dogs_labelled": False,
             "faces_labelled": True,
         }
@@ -133,9 +138,12 @@ def _draw(source: DataSource, seed: int) -> dict[str, Any]:
         "keypoints": body.keypoints if body.has_dog else np.zeros((KEYPOINTS, 3)),
         "face_boxes": _padded(faces),
         "emotion": UNKNOWN_EMOTION,
+        "legible": False,
         "dogs_labelled": True,
-        # The face of the second dog may be in sight without a label.
-        "faces_labelled": not others or hasattr(body, "other_face_boxes"),
+        # The face of the second dog may be in sight without a label; and the back of a head is
+        # neither a face nor the absence of one.
+        "faces_labelled": (not others or hasattr(body, "other_face_boxes"))
+        and (body.face_box_xyxy is None or bool((body.keypoints[_FACE_POINTS, 2] == 2).any())),
     }
 
 
@@ -145,6 +153,7 @@ _COLUMNS: dict[str, Any] = {
     "keypoints": np.float32,
     "face_boxes": np.float32,
     "emotion": np.int8,
+    "legible": np.bool_,
     "dogs_labelled": np.bool_,
     "faces_labelled": np.bool_,
 }
@@ -254,6 +263,7 @@ class Shards:
             keypoints=labels["keypoints"][index],
             face_boxes=faces[~np.isnan(faces[:, 0])],
             emotion=int(labels["emotion"][index]),
+            legible=bool(labels["legible"][index]),
             dogs_labelled=bool(labels["dogs_labelled"][index]),
             faces_labelled=bool(labels["faces_labelled"][index]),
         )

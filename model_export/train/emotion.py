@@ -26,7 +26,7 @@ def jittered_window(
     """The window of a face box with a detector's error, mirrored in half of the cases."""
     box = example.face_boxes[0].astype(np.float64)
     sides = box[2:] - box[:2]
-    box = box + np.clip(rng.normal(0, 0.05, 4), -0.15, 0.15) * np.tile(sides, 2)
+    box = box + np.clip(rng.normal(0, 0.06, 4), -0.18, 0.18) * np.tile(sides, 2)
     box[2:] = np.maximum(box[2:], box[:2] + 4)
     window = resample.square_crop(box, size, padding * math.exp(rng.normal(0, 0.08)))
     return window.mirror() if rng.random() < 0.5 else window

@@ -29,7 +29,8 @@ class Example:
 
     `dog_boxes` (M, 4) xyxy px, the main dog first; `dog_headings_rad` (M,) NaN where unknown;
     `keypoints` (24, 3) x, y, visibility 0/1/2 of the main dog; `face_boxes` (F, 4);
-    `emotion` index into EMOTIONS or -1. `dogs_labelled` and `faces_labelled` say whether a missing
+    `emotion` index into EMOTIONS or -1; `legible`: whether a person could read it off the picture.
+    `dogs_labelled` and `faces_labelled` say whether a missing
     box means "none there": where False the picture is no use to that detector.
     """
 
@@ -39,6 +40,7 @@ class Example:
     keypoints: NDArray[np.float32] = field(default_factory=_no_keypoints)
     face_boxes: NDArray[np.float32] = field(default_factory=_no_boxes)
     emotion: int = UNKNOWN_EMOTION
+    legible: bool = True
     dogs_labelled: bool = True
     faces_labelled: bool = True
 

@@ -273,6 +273,22 @@ def test_a_release_refuses_default_bundles_with_bound_terms(models, tmp_path):
     manifest = json.loads((tmp_path / "out" / "dog-face-photo" / "manifest.json").read_bytes())
     assert manifest["licence"]["research_only"]
     assert manifest["stages"][0]["variants"][0]["precision"] == "w8a32"
+    golden = json.loads((tmp_path / "out" / "dog-face-photo" / "golden/detector.json").read_bytes())
+    assert [vector["sampled"] for vector in golden["vectors"]] == [None, None, None]
+
+
+def test_one_bundle_is_made_anew_and_the_others_count_for_the_budget(models, tmp_path):
+    everything = settings(models, tmp_path)
+    first = make_release(everything)
+    before = digests(tmp_path / "out" / "dog-pose")
+    report = make_release(replace(everything, only=("dog-emotion",), serial=2))
+    assert [m.name for m in report.manifests] == ["dog-emotion"]
+    assert digests(tmp_path / "out" / "dog-pose") == before
+    with pytest.raises(BudgetExceeded):
+        lean = first.total_bytes - first.sizes["dog-emotion"]
+        make_release(replace(everything, only=("dog-emotion",), budget_bytes=lean))
+    with pytest.raises(ExportFailed, match="dog-cat"):
+        make_release(replace(everything, only=("dog-cat",)))
 
 
 def test_a_release_without_a_checkpoint_says_which(tmp_path):

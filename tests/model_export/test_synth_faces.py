@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("numba")
 
 from edge_sdk.vision.keypoints import KEYPOINT_NAMES
-from model_export.synth import parts
+from model_export.synth import faces, parts
 from model_export.synth.camera import Camera
 from model_export.synth.expression import EMOTIONS, Expression
 from model_export.synth.faces import face_image
@@ -97,6 +97,7 @@ def test_no_head_is_in_two_splits() -> None:
     assert len(names) == len(set(names))
     for split in SPLITS:
         own = {shape.archetype for shape in ARCHETYPES[split]}
+        own |= {"cross"} if split == "train" else set()
         drawn = {HeadShape.random(np.random.default_rng(s), split).archetype for s in range(80)}
         assert drawn <= own and len(drawn) >= min(4, len(own))
 
@@ -184,3 +185,39 @@ def test_every_archetype_builds_and_shows_nose_and_eyes(split: str) -> None:
         buffer = _seen(shape, Expression(eye_open=(0.9, 0.9)))
         assert _area(buffer, parts.NOSE) > 20
         assert _area(buffer, parts.IRIS, parts.PUPIL, parts.EYE_WHITE) > 15
+
+
+def test_an_expression_is_legible_only_where_eyes_and_mouth_show() -> None:
+    drawn = [face_image(seed, SIZE, EMOTIONS[seed % 4], "val") for seed in range(60)]
+    share = np.mean([face.legible for face in drawn])
+    assert 0.75 < share < 1.0, "nearly all faces carry a label, the hidden and dark ones do not"
+    for face in drawn:
+        if face.legible:
+            assert face.keypoints[NOSE, 2] == 2
+            assert max(face.keypoints[k, 2] for k in EYES) == 2
+    assert not face_image(3, SIZE, None, "val").legible
+
+
+def test_a_face_in_the_dark_or_out_of_focus_has_no_legible_expression() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[20:44, 20:44] = np.random.default_rng(0).integers(0, 255, (24, 24, 3))
+    head = np.ones((64, 64), np.bool_)
+    points = np.zeros((len(KEYPOINT_NAMES), 3), np.float32)
+    for name in ("nose", "chin", "left_eye", "right_eye"):
+        points[KEYPOINT_NAMES.index(name)] = (32, 32, 2)
+    nothing = np.zeros((64, 64), np.float32)
+
+    def legible(**changes: object) -> bool:
+        told = {"image": image, "head": head, "covered": nothing, "keypoints": points} | {
+            "eye_px": 4.0,
+            "blur_px": 0.0,
+        }
+        return faces._is_legible(**(told | changes))  # type: ignore[arg-type]
+
+    assert legible()
+    assert not legible(image=image // 16)
+    assert not legible(blur_px=2.0)
+    assert not legible(covered=nothing + 1)
+    turned_away = points.copy()
+    turned_away[KEYPOINT_NAMES.index("nose"), 2] = 1
+    assert not legible(keypoints=turned_away)
