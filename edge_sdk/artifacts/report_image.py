@@ -146,7 +146,10 @@ def _stances(sheet: Sheet, report: GaitReport, y: float) -> float:
         for down, up in _carried(report, limb):
             sheet.frame((x_of(down), top + 3, x_of(up), top + 21), POOR, 1.4)
             middle_x = (x_of(down) + x_of(up)) / 2
-            sheet.text(middle_x, top + 12, "×", 16, colour=POOR, anchor="mm")
+            # Drawn, not written: not every font has the sign.
+            for slope in (-4, 4):
+                stroke = [(middle_x - 4, top + 12 - slope), (middle_x + 4, top + 12 + slope)]
+                sheet.line(stroke, POOR, 1.4)
     return y + height + GAP
 
 

@@ -17,14 +17,14 @@ SCORES: Final[dict[MetricName, Words]] = {
 }
 
 MEASURES: Final[dict[str, Words]] = {
-    "hind_stance_si": ("뒷다리 디딤 시간 차이 (왼쪽−오른쪽)", "Hind stance time, left − right"),
-    "fore_stance_si": ("앞다리 디딤 시간 차이 (왼쪽−오른쪽)", "Fore stance time, left − right"),
-    "hind_step_si": ("뒷다리 보폭 차이 (왼쪽−오른쪽)", "Hind step length, left − right"),
+    "hind_stance_si": ("뒷다리 디딤 시간 차이 (왼쪽−오른쪽)", "Hind stance time, left less right"),
+    "fore_stance_si": ("앞다리 디딤 시간 차이 (왼쪽−오른쪽)", "Fore stance time, left less right"),
+    "hind_step_si": ("뒷다리 보폭 차이 (왼쪽−오른쪽)", "Hind step length, left less right"),
     "left_stifle_rom": ("왼쪽 무릎 움직임 범위", "Left stifle range"),
     "right_stifle_rom": ("오른쪽 무릎 움직임 범위", "Right stifle range"),
     "left_hock_rom": ("왼쪽 뒷발목 움직임 범위", "Left hock range"),
     "right_hock_rom": ("오른쪽 뒷발목 움직임 범위", "Right hock range"),
-    "pelvic_bob_asymmetry": ("골반 오르내림 차이 (왼쪽−오른쪽)", "Pelvic bob, left − right"),
+    "pelvic_bob_asymmetry": ("골반 오르내림 차이 (왼쪽−오른쪽)", "Pelvic bob, left less right"),
     "trunk_sway": ("몸통 흔들림", "Trunk sway"),
     "stride_time_cv": ("걸음 시간 변동", "Stride time variation"),
     "cadence": ("분당 걸음 수", "Cadence"),

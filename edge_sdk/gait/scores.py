@@ -221,8 +221,12 @@ def _score(name: MetricName, measures: Mapping[str, Measure]) -> MetricScore:
     score = formula(values)
     spread = 0.0
     for measure, (value, error) in values.items():
-        up = formula({**values, measure: (value + error, error)})
-        down = formula({**values, measure: (value - error, error)})
+        step = error
+        if name == "gait_balance" and measure in _SKIPS:
+            # Balance is that of the strides seen: a limb never carried here takes nothing from it.
+            step = min(error, value)
+        up = formula({**values, measure: (value + step, error)})
+        down = formula({**values, measure: (value - step, error)})
         spread += max(abs(up - score), abs(down - score)) ** 2
     half = 1.96 * math.sqrt(spread)
     return MetricScore(

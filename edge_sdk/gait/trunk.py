@@ -139,17 +139,21 @@ def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[
     length = track.forward[:, WITHERS] - track.forward[:, TAIL_BASE]
     seen = (track.weight[:, WITHERS] > 0) & (track.weight[:, TAIL_BASE] > 0)
     split = _Splitter(track, fit.phase)
-    heaving = split((front + rear - 2 * level)[:, None], seen & (trust > 0))
+    both = front + rear - 2 * level
+    grounded = seen & (trust > 0)
+    # A lens that hunts for its zoom moves heights and the trunk's length alike.
+    both = both - split.shared(both, length, grounded) * length
+    heaving = split(both[:, None], grounded)
     pitching = split(np.stack([front - rear, length], axis=1), seen)
     if not heaving or not pitching:
         return USUAL_SWAY, np.inf
     heave, pitch, stretch = heaving[0], *pitching
     lasts = _lasting_noise(track, stretch, split)
     # In squares of withers plus pelvis: half of that of their sum and of their difference.
-    (both, both_error), (ends, ends_error) = (
+    (heaved, heaved_error), (ends, ends_error) = (
         (part.variance(lasts) / 2, part.error(lasts) / 2) for part in (heave, pitch)
     )
-    total, error = both + ends, float(np.hypot(both_error, ends_error))
+    total, error = heaved + ends, float(np.hypot(heaved_error, ends_error))
     alone = ends / PITCH_SHARE
     unsure = np.hypot(ends_error, PITCH_SCATTER * max(ends, 0.0)) / PITCH_SHARE
     error, unsure = max(error, 1e-9), max(unsure, 1e-9)
@@ -237,6 +241,14 @@ class _Splitter:
         self._odd = np.r_[4 + even : 4 + most, 4 + most + even : 4 + 2 * most]
         self._waves = int(2 * track.duration_s * SLOWER_THAN_HZ)
         self._slow = np.cos(np.pi * np.outer(share, np.arange(1, self._waves + 1)))
+
+    def shared(self, signal: Array, other: Array, seen: Flags) -> float:
+        """How much of a signal goes with another one, beyond drift and stride (regression)."""
+        if int(seen.sum()) < 2 * self._stride.shape[1]:
+            return 0.0
+        stride, pair = self._stride[seen], np.stack([signal, other], axis=1)[seen]
+        rest = pair - stride @ _solved(stride, pair, 1e-6)
+        return float(rest[:, 0] @ rest[:, 1]) / max(float(rest[:, 1] @ rest[:, 1]), 1e-12)
 
     def __call__(self, signals: Array, seen: Flags) -> list[_Parts]:
         """Split signals (T, n) of the frames seen (T,); nothing when too few of those are left."""

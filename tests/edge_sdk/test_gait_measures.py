@@ -205,3 +205,23 @@ class TestMeasure:
 def test_the_walker_is_what_it_says():
     assert dataclasses.is_dataclass(SOUND)
     assert SOUND.but(hind_stance_si=20.0).duties()[[1, 3]] == pytest.approx([0.682, 0.558])
+
+
+def test_a_lens_that_hunts_for_its_zoom_is_no_unsteady_trunk() -> None:
+    keypoints, times_ms = Walker().film(fps=30, seconds=8.0)
+    before = gait.score(keypoints, times_ms).metrics["gait_stability"].score
+    hunting = 1.0 + 0.05 * np.sin(2 * np.pi * 0.8 * times_ms / 1000.0)
+    middle = np.nanmean(keypoints[:, :, :2], axis=(0, 1))
+    zoomed = keypoints.copy()
+    zoomed[:, :, :2] = middle + (keypoints[:, :, :2] - middle) * hunting[:, None, None]
+    after = gait.score(zoomed, times_ms).metrics["gait_stability"].score
+    assert before is not None
+    assert after is not None
+    assert after == pytest.approx(before, abs=8)
+
+
+def test_a_limb_that_was_never_carried_leaves_the_balance_sure() -> None:
+    keypoints, times_ms = Walker().film(fps=30, seconds=8.0)
+    balance = gait.score(keypoints, times_ms).metrics["gait_balance"]
+    assert balance.ci95 is not None
+    assert balance.ci95[1] - balance.ci95[0] < 20
