@@ -3,10 +3,10 @@
     python benchmarks/jobs.py [--jobs 1000] [--workers 4]
 
 A PostgreSQL of its own, one orchestrator here, worker processes (`daengdong worker`) with one
-decoding process each. A job is four stages; one of them burns $DAENGDONG_BENCH_CPU_S (0.1 s) of CPU time in the pool,
-the others wait 5 ms. Busy: the share of the time in which each decoding process had a call to burn
-for, whatever else the machine does (ideal: always). The lag of the event loop is measured in a
-process that does both halves (role `all`).
+decoding process each. A job is four stages; one of them burns $DAENGDONG_BENCH_CPU_S (0.1) seconds
+of CPU time in the pool, the others wait 5 ms. Busy: the share of the time in which each decoding
+process had a call to burn for, whatever else the machine does (ideal: always). The lag of the
+event loop is measured in a process that does both halves (role `all`).
 """
 
 from __future__ import annotations
