@@ -28,6 +28,7 @@ KILLS = int(os.environ.get("DAENGDONG_JOB_KILLS", "2"))
 JOBS = int(os.environ.get("DAENGDONG_JOBS", str(20 * KILLS)))
 PAUSE_S = (0.2, 2.0)
 WITHIN_S = 90 + 30 * KILLS
+_TWICE = "SELECT 1 FROM ai_job WHERE status = 'processing' AND crash_count >= 2"
 VIDEO = "https://cdn.example/a.mp4"
 
 
@@ -87,6 +88,8 @@ def test_nothing_is_lost_or_done_twice(
                 pids = [process.pid for process in world.processes]
                 _wait(lambda pids=pids: bool(world.under_way(pids)), world)  # type: ignore[misc]
             time.sleep(dice.uniform(*PAUSE_S))
+            # Three deaths in one stage fail a job by design (test_job_workers.py): not here.
+            _wait(lambda: not world.rows(_TWICE), world)
             if postgres is not None and number == KILLS // 2:
                 postgres.stop("immediate")
                 time.sleep(0.5)
