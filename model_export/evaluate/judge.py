@@ -128,6 +128,8 @@ def judge_validation(
         return {
             "pck05": judged.pck05,
             "pck10": judged.pck10,
+            "pck05_visible": judged.pck05_visible,
+            "pck10_visible": judged.pck10_visible,
             "nme": judged.nme,
             "hind_swap": hind.swap_rate,
             "hind_collapse": hind.collapse_rate,

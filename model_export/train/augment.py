@@ -35,11 +35,13 @@ def photometric(
     contrast = _uniform(generator, (n, 1, 1, 1), 1 - 0.3 * k, 1 + 0.25 * k)
     shift = _uniform(generator, (n, 1, 1, 1), -18.0 * k, 18.0 * k)
     mean = images.mean(dim=(2, 3), keepdim=True)
-    out = (((images - mean) * contrast + mean) * gain + shift).clamp_(0, 255)
+    # ((x - mean) contrast + mean) gain + shift in one pass: half of a batch's time went here.
+    offset = mean * (1 - contrast) * gain + shift
+    out = torch.addcmul(offset, images, contrast * gain).clamp_(0, 255)
     some = _chosen(generator, n, 0.3 * k)
     if len(some):
         gamma = torch.exp(_uniform(generator, (len(some), 1, 1, 1), -0.35 * k, 0.35 * k))
-        out[some] = 255 * (out[some] / 255) ** gamma
+        out[some] = (out[some] / 255).pow_(gamma).mul_(255)
     some = _chosen(generator, n, 0.08 * k)
     if len(some):
         out[some] = out[some].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
@@ -49,7 +51,8 @@ def photometric(
     some = _chosen(generator, n, 0.3 * k)
     if len(some):
         spread = _uniform(generator, (len(some), 1, 1, 1), 2.0, 2.0 + 10.0 * k)
-        out[some] += torch.randn(out[some].shape, generator=generator) * spread
+        noise = torch.randn((len(some), *out.shape[1:]), generator=generator).mul_(spread)
+        out.index_add_(0, some, noise.to(out.dtype))
     return out.clamp_(0, 255)
 
 

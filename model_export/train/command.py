@@ -97,7 +97,7 @@ def train_command(
         typer.Option(help="a list of real pictures to mix in and its weight, LIST=WEIGHT"),
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="begin with this checkpoint's weights (fine-tuning)")
+        Path | None, typer.Option(help="begin with the weights of this checkpoint or bundle folder")
     ] = None,
     mlflow: Annotated[
         bool | None, typer.Option(help="track with MLflow; default: DAENGDONG_MLFLOW=1")

@@ -1,5 +1,6 @@
 """A whole training: pictures, net, loop, final numbers, checkpoint."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,10 +21,18 @@ from model_export.train.loop import FitReport, LoopSettings, fit
 from model_export.train.pose import PoseTask
 from model_export.train.presets import Preset
 from model_export.train.real import RealPictures
+from model_export.train.start import described, first_weights, minutes_before
 from model_export.train.tracking import Tracker
 
 #: A dog smaller than this in a training picture has no legible legs.
 _SMALLEST_POSE_BOX_PX = 40
+
+#: A detector sees pictures with two dogs this often: of the first release's misses two thirds were
+#: second dogs, one picture in twelve.
+_SECOND_DOG_TIMES = 3
+
+#: Batches from which the folded normalisations of a bundle are measured anew.
+_STATISTICS_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class RunSettings:
 
     `cache`: folder of the generated pictures; `workers`: processes that draw; `renderers`: other
     drawing functions by kind ("body", "face"); `extras`: real pictures; `start_from`: a checkpoint
-    whose weights, as far as they fit, the training begins with.
+    (file) or bundle (folder) whose weights the training begins with.
     """
 
     out: Path
@@ -91,15 +100,20 @@ def open_parts(
             progress(stage, done, wanted, {})
 
         shards = generate(source, settings.cache, workers=settings.workers, progress=told)
-        parts.append(Part(shards, 1.0, usable(shards, preset.model)))
+        parts.append(Part(shards, 1.0, usable(shards, preset.model, split == "train")))
     return parts
 
 
-def usable(shards: Shards, model: str) -> NDArray[np.intp]:
-    """Which generated pictures a model can learn from: those with the labels that it needs."""
+def usable(shards: Shards, model: str, repeated: bool = False) -> NDArray[np.intp]:
+    """Which generated pictures a model can learn from: those with the labels that it needs.
+
+    `repeated` names rare pictures several times, for training.
+    """
     labels = shards.labels
     if model == "dog-detector":
-        return np.flatnonzero(labels["dogs_labelled"])
+        several = np.count_nonzero(~np.isnan(labels["dog_boxes"][..., 0]), axis=1) > 1
+        times = np.where(several, _SECOND_DOG_TIMES, 1) if repeated else np.ones(len(several), int)
+        return np.repeat(np.arange(len(several)), times * labels["dogs_labelled"])
     if model == "face-detector":
         return np.flatnonzero(labels["faces_labelled"])
     if model == "emotion":
@@ -140,29 +154,17 @@ class _Judged:
         return judge_validation(net, self._preset, self._held_out)
 
 
-def _first_net(preset: Preset, settings: RunSettings) -> nn.Module:
+def _first_net(
+    preset: Preset, settings: RunSettings, mixture: Mixture
+) -> PoseTask | DetectorTask | EmotionTask:
+    """The recipe with its net: new weights, or those to begin with."""
     torch.manual_seed(preset.seed)
-    net = nets.build(preset.arch, **preset.config)
+    task = task_of(preset, nets.build(preset.arch, **preset.config), mixture)
     if settings.start_from is not None:
-        other, meta = nets.load(settings.start_from)
-        if meta["arch"] != preset.arch:
-            raise ValueError(f"{settings.start_from} holds {meta['arch']}, not {preset.arch}")
-        carry_over(other, net)
-    return net
-
-
-def carry_over(source: nn.Module, target: nn.Module) -> int:
-    """Copy the weights that fit by name and shape; returns how many tensors did.
-
-    A detector without heading begins with the trunk of one that has it: only the last layer is
-    its own. Raises ValueError when less than half fits: then they are different nets.
-    """
-    theirs, mine = source.state_dict(), target.state_dict()
-    fitting = {k: v for k, v in theirs.items() if k in mine and v.shape == mine[k].shape}
-    if 2 * len(fitting) < len(mine):
-        raise ValueError(f"only {len(fitting)} of {len(mine)} tensors fit: not the same net")
-    target.load_state_dict({**mine, **fitting})
-    return len(fitting)
+        some = itertools.islice(task.batches(0, 0), _STATISTICS_BATCHES)
+        images = torch.cat([batch["image"] for batch in some])
+        first_weights(task.net, settings.start_from, preset, images)
+    return task
 
 
 def train(
@@ -184,7 +186,7 @@ def train(
     ]
     held_out = open_parts(preset, "val", preset.val_images, settings, progress)
     mixture = Mixture(parts, min(generated, preset.images), preset.seed)
-    task = _Judged(task_of(preset, _first_net(preset, settings), mixture), preset, held_out)
+    task = _Judged(_first_net(preset, settings, mixture), preset, held_out)
     loop = LoopSettings(
         epochs=preset.epochs,
         learning_rate=preset.learning_rate,
@@ -217,8 +219,8 @@ def train(
     tested = open_parts(preset, "test", preset.test_images, settings, progress)
     judged = judge_test(net, preset, tested, held_out)
     trained: dict[str, Any] = {
-        "minutes": round(fitted.minutes + _minutes_before(settings), 2),
-        "started_from": None if settings.start_from is None else str(settings.start_from),
+        "minutes": round(fitted.minutes + minutes_before(settings.start_from), 2),
+        "started_from": described(settings.start_from),
         "epochs": fitted.epochs,
         "steps": fitted.steps,
         "device": fitted.device,
@@ -231,14 +233,6 @@ def train(
     path = settings.out / "model.pt"
     nets.save(path, net, meta)
     return RunReport(path, fitted, judged.metrics)
-
-
-def _minutes_before(settings: RunSettings) -> float:
-    """Minutes of training that the first weights had behind them."""
-    if settings.start_from is None:
-        return 0.0
-    _, meta = nets.load(settings.start_from)
-    return float(meta["training"].get("minutes", 0.0))
 
 
 def _nonempty(pictures: Examples, extra: Extra) -> Examples:

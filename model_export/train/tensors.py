@@ -9,4 +9,4 @@ def normalised(images: torch.Tensor, spec: dict[str, Any]) -> torch.Tensor:
     """(N, 3, H, W) of 0..255 -> (x / 255 - mean) / std with the InputSpec's mean and std."""
     mean = torch.tensor(spec["mean"], dtype=torch.float32, device=images.device)
     std = torch.tensor(spec["std"], dtype=torch.float32, device=images.device)
-    return (images / 255 - mean[:, None, None]) / std[:, None, None]
+    return images * (1 / (255 * std[:, None, None])) - (mean / std)[:, None, None]

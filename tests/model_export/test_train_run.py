@@ -11,7 +11,8 @@ from dataclasses import replace  # noqa: E402
 
 from model_export import nets  # noqa: E402
 from model_export.train.presets import MODELS, preset  # noqa: E402
-from model_export.train.run import Extra, RunSettings, carry_over, train  # noqa: E402
+from model_export.train.run import Extra, RunSettings, train  # noqa: E402
+from model_export.train.start import carry_over  # noqa: E402
 
 RENDERERS = {
     "body": "tests.support.plain_dogs:body_image",
