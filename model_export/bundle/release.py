@@ -76,10 +76,11 @@ EXPORTED: Mapping[Runtime, tuple[Precision, ...]] = {
 class ReleaseSettings:
     """Where a release is made and what it says of itself.
 
-    `work`: folder for exports; `real`: numbers on real pictures by checkpoint name; `pictures`:
-    labelled pictures for the parity check; `plans`: sets of variants from the richest to the
-    smallest, of those `exported`; `renderers` by kind ("face", "body") and `image_px` replace the
-    generator, as the tests do.
+    `only`: the names of the bundles to make, all when empty; what else lies in `out` stays and
+    counts against the budget. `work`: folder for exports; `real`: numbers on real pictures by
+    checkpoint name; `pictures`: labelled pictures for the parity check; `plans`: sets of variants
+    from the richest to the smallest, of those `exported`; `renderers` by kind ("face", "body") and
+    `image_px` replace the generator, as the tests do.
     """
 
     models: Path
@@ -97,21 +98,26 @@ class ReleaseSettings:
     exported: Mapping[Runtime, tuple[Precision, ...]] = field(default_factory=lambda: EXPORTED)
     renderers: Mapping[str, str] = field(default_factory=dict)
     image_px: int = 0
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class ReleaseReport:
-    """What was made: manifests, bytes of each bundle, parity of each net, variants left out."""
+    """What was made: manifests, bytes of each bundle, parity of each net, variants left out.
+
+    `kept`: bytes of the bundles that were there and stayed.
+    """
 
     manifests: tuple[Manifest, ...]
     sizes: dict[str, int]
     parity: tuple[ParityReport, ...]
     dropped: tuple[str, ...]
+    kept: dict[str, int] = field(default_factory=dict)
 
     @property
     def total_bytes(self) -> int:
         """All bundles together."""
-        return sum(self.sizes.values())
+        return sum(self.sizes.values()) + sum(self.kept.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +140,17 @@ def make_release(settings: ReleaseSettings, progress: Progress = lambda _: None)
 
 
 def wanted_bundles(settings: ReleaseSettings) -> list[Shipped]:
-    """The default bundles, and those fine-tuned ones whose checkpoints are there."""
-    return [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
+    """The default bundles, and those fine-tuned ones whose checkpoints are there; or `only` some.
+
+    Raises `ExportFailed` for a name that is no bundle of the product.
+    """
+    if not settings.only:
+        return [*DEFAULTS, *(s for s in FINE_TUNED if _there(settings, s))]
+    known = {s.name: s for s in (*DEFAULTS, *FINE_TUNED)}
+    unknown = [name for name in settings.only if name not in known]
+    if unknown:
+        raise ExportFailed(f"{', '.join(unknown)}: bundles are {', '.join(known)}")
+    return [known[name] for name in settings.only]
 
 
 def verified_nets(
@@ -153,6 +168,9 @@ def bundle_within_budget(
 ) -> ReleaseReport:
     """Write the bundles with the richest plan of variants that fits; else `BudgetExceeded`."""
     wanted = wanted_bundles(settings)
+    names = {shipped.name for shipped in wanted}
+    there = sorted(settings.out.glob("*/manifest.json")) if settings.only else []
+    kept = {p.parent.name: folder_bytes(p.parent) for p in there if p.parent.name not in names}
     for kinds in settings.plans:
         made = {}
         for shipped in wanted:
@@ -161,16 +179,17 @@ def bundle_within_budget(
             taken = kinds if shipped.embeddable else settings.plans[-1]
             made[shipped.name] = _bundle(settings, shipped, nets, taken)
         sizes = {name: folder_bytes(settings.out / name) for name in made}
-        if sum(sizes.values()) <= settings.budget_bytes:
+        together = sum(sizes.values()) + sum(kept.values())
+        if together <= settings.budget_bytes:
             return ReleaseReport(
                 manifests=tuple(made.values()),
                 sizes=sizes,
                 parity=tuple(net.report for net in nets.values()),
                 dropped=tuple(d for net in nets.values() for d in net.dropped),
+                kept=kept,
             )
     raise BudgetExceeded(
-        f"{sum(sizes.values()):,} bytes with the smallest variants, {settings.budget_bytes:,} "
-        "are allowed"
+        f"{together:,} bytes with the smallest variants, {settings.budget_bytes:,} are allowed"
     )
 
 
