@@ -69,7 +69,8 @@ class BundlePlan:
     """What a bundle shall be.
 
     `serial` rises with each published version; `created_at` is ISO 8601 with a zone; `embeddable`
-    demands terms under which any app may carry the weights (the bundles that ship by default).
+    demands terms under which any app may carry the weights (the bundles that ship by default);
+    `attempts` goes into the card, Markdown.
     """
 
     name: str
@@ -80,6 +81,7 @@ class BundlePlan:
     stages: tuple[StagePlan, ...]
     reproduce: tuple[str, ...] = ()
     embeddable: bool = False
+    attempts: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,7 @@ def _write(plan: BundlePlan, folder: Path) -> Manifest:
         files=file_entries(folder),
     )
     numbers = [CardNumbers(part.stage.name, part.source.metrics, part.plan.real) for part in parts]
-    card = model_card(manifest, numbers, plan.reproduce, SHEET_NAME)
+    card = model_card(manifest, numbers, plan.reproduce, SHEET_NAME, plan.attempts)
     (folder / MODEL_CARD_NAME).write_text(card, encoding="utf-8")
     manifest = msgspec.structs.replace(manifest, files=file_entries(folder))
     check(manifest)

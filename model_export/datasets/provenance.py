@@ -7,6 +7,7 @@ beside its own, and every reader takes it when it is there.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,16 @@ def with_provenance(folder: Path, samples: Iterable[Sample]) -> tuple[Sample, ..
         rows = {row["name"]: row for row in reader}
     return tuple(_given(sample, rows[sample.name], path) if sample.name in rows else sample
                  for sample in samples)  # fmt: skip
+
+
+def sources_of(folder: Path) -> list[tuple[str, str, int]]:
+    """Source, licence and number of pictures by the table in `folder`; empty without one."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        counts = Counter((row["source"], row["licence"]) for row in csv.DictReader(file))
+    return [(source, licence, number) for (source, licence), number in counts.items()]
 
 
 def split_of(text: str, where: str) -> Split | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from model_export import nets
+from model_export.datasets.provenance import sources_of
 from model_export.evaluate.judge import judge_test, judge_validation
 from model_export.train.data import DataSource, Kind, Shards, Split, generate
 from model_export.train.detector import DetectorTask
@@ -253,10 +254,12 @@ def checkpoint_meta(
         {"name": f"generated {kind} pictures", "licence": "Apache-2.0", "images": preset.images}
         for kind in kinds_of(preset.model)
     ]
-    data += [
-        {"name": str(extra.pictures), "licence": "see the list", "weight": extra.weight}
-        for extra in settings.extras
-    ]
+    for extra in settings.extras:
+        told = sources_of(extra.pictures.parent) or [(str(extra.pictures), "see the list", 0)]
+        data += [
+            {"name": name, "licence": licence, "images": count, "weight": extra.weight}
+            for name, licence, count in told
+        ]
     return {
         "arch": preset.arch,
         "config": preset.config,
