@@ -2,9 +2,10 @@
 
     python benchmarks/gait_pixels.py [--walks 36] [--fps 12 30] [--bundle assets/models/dog-pose]
 
-Runs in the model environment. Each walk is 10 s at 640 x 360 of the generator's test breeds and
-backgrounds; the same seeds at every frame rate. Nothing is chosen on these walks: the figures
-belong to the bundle as it is. A table of the figures with their goals, then the five scores.
+Runs in the model environment. Each walk is 10 s at 480 x 270, a size at which the pose net's crops
+still shrink, of the generator's test breeds and backgrounds; the same seeds at every frame rate.
+Nothing is chosen on these walks: the figures belong to the bundle as it is. Prints a table of the
+figures with their goals, then the five scores.
 """
 
 from __future__ import annotations
@@ -15,22 +16,28 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_sdk import ModelBundle
 from edge_sdk.gait import METRICS
 from edge_sdk.vision.detect import Detector
 from edge_sdk.vision.pose import PoseEstimator
 from model_export.evaluate.gait_pixels import WalkResult, WalksReport, judge_walk, summary
+from model_export.synth.clips import WalkClip
 
 ROOT = Path(__file__).resolve().parents[1]
+SIZE_PX = (480, 270)
 _RHO_GOAL = {12.0: 0.6, 30.0: 0.75}
 _nets: tuple[Detector, PoseEstimator]
+_kept: Path | None
 
 
 def main() -> None:
@@ -39,6 +46,9 @@ def main() -> None:
     parser.add_argument("--fps", type=float, nargs="+", default=[12.0, 30.0])
     parser.add_argument("--bundle", type=Path, default=ROOT / "assets" / "models" / "dog-pose")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--frames", type=Path, help="keep the frames here for other bundles, 6 GB for 36 walks"
+    )
     parser.add_argument("--report", type=Path, help="every walk's numbers as JSON lines")
     options = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -47,7 +57,7 @@ def main() -> None:
     wanted = [(seed, fps) for seed in range(options.walks) for fps in options.fps]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        options.jobs, context, initializer=_load, initargs=(options.bundle,)
+        options.jobs, context, initializer=_load, initargs=(options.bundle, options.frames)
     ) as pool:
         walks = []
         for walk in pool.map(_judge, wanted):
@@ -64,8 +74,9 @@ def main() -> None:
     table({**columns, "all": walks}, options.fps)
 
 
-def _load(bundle: Path) -> None:
-    global _nets
+def _load(bundle: Path, frames: Path | None) -> None:
+    global _nets, _kept
+    _kept = frames
     loaded = ModelBundle.load(bundle, runtime="onnx", threads=1)
     limits = dict(loaded.manifest.thresholds)
     _nets = Detector(loaded.stage("detector"), limits), PoseEstimator(loaded.stage("pose"))
@@ -74,7 +85,28 @@ def _load(bundle: Path) -> None:
 def _judge(wanted: tuple[int, float]) -> WalkResult:
     seed, fps = wanted
     detector, estimator = _nets
-    return judge_walk(seed, estimator, detector, fps=fps)
+    return judge_walk(seed, estimator, detector, fps=fps, size=SIZE_PX, frames_of=_frames)
+
+
+def _frames(clip: WalkClip) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """The frames of a clip, rendered once where they are kept."""
+    if _kept is None:
+        yield from clip.frames()
+        return
+    path = _kept / f"{clip.split}-{clip.seed}-{len(clip.timestamps_ms)}.npy"
+    if not path.exists():
+        _kept.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part.npy")
+        shown = None
+        for number, (_, image) in enumerate(clip.frames()):
+            if shown is None:
+                shape = (len(clip.timestamps_ms), *image.shape)
+                shown = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
+            shown[number] = image
+        del shown
+        beside.rename(path)
+    for time_ms, image in zip(clip.timestamps_ms, np.load(path, mmap_mode="r"), strict=True):
+        yield float(time_ms), np.asarray(image)
 
 
 def table(columns: dict[str, list[WalkResult]], rates: Sequence[float]) -> None:

@@ -22,6 +22,7 @@ from model_export.synth.clips import WalkClip
 from model_export.synth.truth import GaitTruth
 
 Floats = NDArray[np.float64]
+Frames = Iterator[tuple[float, NDArray[np.uint8]]]
 
 #: The detector looks at every so-many-th frame; between, the box moves on a straight line.
 DETECT_EVERY = 4
@@ -78,7 +79,7 @@ class WalksReport:
 
 
 def keypoints_from_pixels(
-    frames: Iterator[tuple[float, NDArray[np.uint8]]],
+    frames: Frames,
     detector: Detector,
     estimator: PoseEstimator,
     every: int = DETECT_EVERY,
@@ -125,15 +126,19 @@ def judge_walk(
     fps: float,
     seconds: float = 10.0,
     size: tuple[int, int] = (640, 360),
+    frames_of: Callable[[WalkClip], Frames] = WalkClip.frames,
 ) -> WalkResult:
-    """Render a test walk and measure it; without a detector the true boxes are used."""
+    """Render a test walk and measure it; without a detector the true boxes are used.
+
+    `frames_of` gives the frames of a clip, as one that keeps them from run to run.
+    """
     clip = WalkClip.random(
         seed, split="test", fps=fps, seconds=seconds, width=size[0], height=size[1]
     )
     if detector is None:
         keypoints = clips.poses_of_clip(estimator, clip, np.random.default_rng(seed))
     else:
-        keypoints = keypoints_from_pixels(clip.frames(), detector, estimator)
+        keypoints = keypoints_from_pixels(frames_of(clip), detector, estimator)
     report = gait.score(keypoints, clip.timestamps_ms)
     refused = None if report.refusal is None else str(report.refusal.reason)
     measures = {name: measure.value for name, measure in report.measures.items()}
