@@ -45,6 +45,9 @@ def main() -> None:
     parser.add_argument("--walks", type=int, default=36, help="seeds, each at every frame rate")
     parser.add_argument("--fps", type=float, nargs="+", default=[12.0, 30.0])
     parser.add_argument("--bundle", type=Path, default=ROOT / "assets" / "models" / "dog-pose")
+    parser.add_argument(
+        "--checkpoints", type=Path, help="a folder with dog-detector.pt and pose.pt, not the bundle"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--frames", type=Path, help="keep the frames here for other bundles, 6 GB for 36 walks"
@@ -57,7 +60,10 @@ def main() -> None:
     wanted = [(seed, fps) for seed in range(options.walks) for fps in options.fps]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        options.jobs, context, initializer=_load, initargs=(options.bundle, options.frames)
+        options.jobs,
+        context,
+        initializer=_load,
+        initargs=(options.bundle, options.checkpoints, options.frames),
     ) as pool:
         walks = []
         for walk in pool.map(_judge, wanted):
@@ -65,18 +71,31 @@ def main() -> None:
             if options.report is not None:
                 with options.report.open("a") as file:
                     file.write(json.dumps(asdict(walk), default=float) + "\n")
-    version = ModelBundle.load(options.bundle).manifest.version
+    judged = str(options.checkpoints)
+    if options.checkpoints is None:
+        manifest = ModelBundle.load(options.bundle).manifest
+        judged = f"{manifest.name} {manifest.version}"
     print(
-        f"{options.bundle.name} {version}: {len(walks)} walks of 10 s, seeds 0 to "
+        f"{judged}: {len(walks)} walks of 10 s, seeds 0 to "
         f"{options.walks - 1}, {(time.monotonic() - began) / 60:.1f} min"
     )
     columns = {f"{fps:g} fps": [w for w in walks if w.fps == fps] for fps in options.fps}
     table({**columns, "all": walks}, options.fps)
 
 
-def _load(bundle: Path, frames: Path | None) -> None:
+def _load(bundle: Path, checkpoints: Path | None, frames: Path | None) -> None:
     global _nets, _kept
     _kept = frames
+    if checkpoints is not None:
+        from model_export import nets
+        from model_export.evaluate.stages import stage_of_checkpoint
+
+        finder, limits = nets.load(checkpoints / "dog-detector.pt")
+        _nets = (
+            Detector(stage_of_checkpoint(finder, limits), limits["thresholds"]),
+            PoseEstimator(stage_of_checkpoint(*nets.load(checkpoints / "pose.pt"))),
+        )
+        return
     loaded = ModelBundle.load(bundle, runtime="onnx", threads=1)
     limits = dict(loaded.manifest.thresholds)
     _nets = Detector(loaded.stage("detector"), limits), PoseEstimator(loaded.stage("pose"))
@@ -96,7 +115,7 @@ def _frames(clip: WalkClip) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     path = _kept / f"{clip.split}-{clip.seed}-{len(clip.timestamps_ms)}.npy"
     if not path.exists():
         _kept.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part.npy")
+        beside = path.with_suffix(f".{os.getpid()}.part")
         shown = None
         for number, (_, image) in enumerate(clip.frames()):
             if shown is None:
