@@ -113,9 +113,9 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def model_benchmarks(session: nox.Session) -> None:
-    """Print how fast dogs are generated (own environment)."""
+    """Print how fast dogs are generated, and gait from rendered walks (own environment)."""
     _install(session, "models")
-    for name in ("synth", "synth_faces"):
+    for name in ("synth", "synth_faces", "gait_pixels"):
         session.run("python", f"benchmarks/{name}.py")
 
 

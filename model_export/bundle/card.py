@@ -19,9 +19,10 @@ _MEANING = {
     "heading_error_p50_deg": "error of the heading, median, degrees",
     "heading_error_p90_deg": "error of the heading, 90th percentile, degrees",
     "faces_right_agreement": "left or right told rightly, side views",
-    "pck05": "keypoints within 5 % of the dog's longer side",
-    "pck10": "keypoints within 10 %",
-    "pck05_visible": "keypoints within 5 %, visible ones only",
+    "pck05": "all labelled keypoints, hidden ones too, within 5 % of the dog's longer side",
+    "pck10": "the same within 10 %",
+    "pck05_visible": "keypoints in sight within 5 % (people label what they see)",
+    "pck10_visible": "keypoints in sight within 10 %",
     "nme": "mean error of a keypoint as a share of the longer side",
     "mirror_difference": "difference between a picture and its mirror image, share of the body",
     "swap_rate": "left and right paw exchanged",
@@ -70,12 +71,16 @@ class CardNumbers:
 
 
 def model_card(
-    manifest: Manifest, numbers: Sequence[CardNumbers], reproduce: Sequence[str], sheet: str | None
+    manifest: Manifest,
+    numbers: Sequence[CardNumbers],
+    reproduce: Sequence[str],
+    sheet: str | None,
+    attempts: str = "",
 ) -> str:
     """The card as Markdown.
 
     `reproduce`: commands that make the bundle again; `sheet`: path of the picture with the worst
-    cases, None without one.
+    cases, None without one; `attempts`: what was tried and measured, Markdown.
     """
     parts = [
         f"# {manifest.name} {manifest.version}\n\n{_PURPOSE[manifest.task]}\n",
@@ -85,6 +90,7 @@ def model_card(
         _failures(numbers, sheet),
         _variants(manifest),
         _data(manifest),
+        *([f"## What was tried\n\n{attempts.strip()}\n"] if attempts.strip() else []),
         "## Make it again\n\n```\n" + "\n".join(reproduce) + "\n```\n",
     ]
     return "\n".join(parts)

@@ -96,8 +96,11 @@ def release_command(
     pictures: Annotated[int, typer.Option(help="labelled pictures to draw")] = DEFAULT_PICTURES,
     budget: Annotated[int, typer.Option(help="bytes of all bundles")] = BUDGET_BYTES,
     real: RealOption = None,
+    attempts: Annotated[
+        Path | None, typer.Option(help="Markdown for the cards: what was tried and measured")
+    ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="make this bundle and leave the others as they are")
+        list[str] | None, typer.Option(help="make this bundle alone; the others stay as they are")
     ] = None,
 ) -> None:
     """Make the bundles that ship: export, verify, choose variants within the budget, write."""
@@ -115,6 +118,7 @@ def release_command(
             budget_bytes=budget,
             real=read_real_numbers(real) if real is not None else None,
             only=tuple(only or ()),
+            attempts="" if attempts is None else attempts.read_text(encoding="utf-8"),
         )
         with console.status("release") as status:
             report = make_release(settings, lambda text: status.update(text))
@@ -141,6 +145,8 @@ def _sizes(report: ReleaseReport) -> Table:
         ]
         terms = manifest.licence.spdx + (", research only" * manifest.licence.research_only)
         table.add_row(manifest.name, terms, "\n".join(variants), f"{report.sizes[manifest.name]:,}")
+    for name, size in report.kept.items():
+        table.add_row(name, "", "as it was", f"{size:,}")
     table.add_row("together", "", "", f"{report.total_bytes:,}")
     return table
 

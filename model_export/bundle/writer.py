@@ -70,7 +70,8 @@ class BundlePlan:
 
     `serial` rises with each published version; `created_at` is ISO 8601 with a zone; `embeddable`
     demands terms under which any app may carry the weights (the bundles that ship by default);
-    `golden_input`: whether the golden vectors hold a sampled input, most of their bytes.
+    `golden_input`: whether the golden vectors hold a sampled input, most of their bytes;
+    `attempts` goes into the card, Markdown.
     """
 
     name: str
@@ -82,6 +83,7 @@ class BundlePlan:
     reproduce: tuple[str, ...] = ()
     embeddable: bool = False
     golden_input: bool = True
+    attempts: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,7 @@ def _write(plan: BundlePlan, folder: Path) -> Manifest:
         files=file_entries(folder),
     )
     numbers = [CardNumbers(part.stage.name, part.source.metrics, part.plan.real) for part in parts]
-    card = model_card(manifest, numbers, plan.reproduce, SHEET_NAME)
+    card = model_card(manifest, numbers, plan.reproduce, SHEET_NAME, plan.attempts)
     (folder / MODEL_CARD_NAME).write_text(card, encoding="utf-8")
     manifest = msgspec.structs.replace(manifest, files=file_entries(folder))
     check(manifest)

@@ -123,6 +123,22 @@ def split(
         _wrote(dataset, write_dataset(dataset, target, to))
 
 
+@app.command("dog-photos")
+def dog_photos(
+    source: Annotated[Path, typer.Argument(help="실제 사진 폴더 (folder of the real pictures)")],
+    target: Target,
+    pasted: Annotated[
+        int, typer.Option(min=0, help="오려 붙인 사진 수 (dogs cut and pasted)")
+    ] = 600,
+) -> None:
+    """개 검출기의 미세 조정용 목록 (list for fine-tuning the dog detector; `train --extra`)."""
+    from model_export.datasets.photo_training import dog_training_photos
+
+    with _explained():
+        dataset = dog_training_photos(source, pasted)
+        _wrote(dataset, write_dataset(dataset, target, "picture-list"))
+
+
 @app.command()
 def report(
     source: Source,

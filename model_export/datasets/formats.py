@@ -12,12 +12,16 @@ from model_export.datasets.deeplabcut import read_deeplabcut, write_deeplabcut
 from model_export.datasets.errors import FormatInvalid
 from model_export.datasets.keypoint_schemes import OnFlipFault
 from model_export.datasets.masks import read_masks, write_masks
+from model_export.datasets.picture_list import write_picture_list
 from model_export.datasets.sample import Dataset, Provenance
 from model_export.datasets.stanford_extra import FILE as STANFORD_EXTRA_FILE
 from model_export.datasets.stanford_extra import read_stanford_extra, write_stanford_extra
 from model_export.datasets.yolo import read_yolo, write_yolo
 
-Format = Literal["yolo", "coco", "deeplabcut", "stanford-extra", "class-folders", "masks"]
+Format = Literal[
+    "yolo", "coco", "deeplabcut", "stanford-extra", "class-folders", "masks", "picture-list"
+]
+"""All are read and written but "picture-list", which is what `train --extra` reads."""
 
 _WRITERS: Final[dict[Format, Callable[[Dataset, Path], Path]]] = {
     "yolo": write_yolo,
@@ -26,6 +30,7 @@ _WRITERS: Final[dict[Format, Callable[[Dataset, Path], Path]]] = {
     "stanford-extra": write_stanford_extra,
     "class-folders": write_class_folders,
     "masks": write_masks,
+    "picture-list": write_picture_list,
 }
 
 
@@ -81,6 +86,8 @@ def read_dataset(
             return read_class_folders(path, provenance)
         case "masks":
             return read_masks(path, provenance)
+        case "picture-list":
+            raise FormatInvalid(f"{path}: a picture list is for training, not for conversion")
 
 
 def write_dataset(dataset: Dataset, folder: Path, format_name: Format) -> Path:

@@ -22,6 +22,7 @@ from model_export.synth.clips import WalkClip
 from model_export.synth.truth import GaitTruth
 
 Floats = NDArray[np.float64]
+Frames = Iterator[tuple[float, NDArray[np.uint8]]]
 
 #: The detector looks at every so-many-th frame; between, the box moves on a straight line.
 DETECT_EVERY = 4
@@ -34,17 +35,21 @@ _CLEAR_SI_PERCENT = 15.0
 class WalkResult:
     """One walk: its truth, and what was measured (None where the score abstained).
 
-    `scores` by the seed's five names; `risk` "low", "medium", "high" or None.
+    `faults`: what each score should fall with (`true_faults`); `scores` by the seed's five names;
+    `risk` "low", "medium", "high" or None; `collapse_refused`: whether the same keypoints with both
+    hind legs drawn onto one are refused, None where the walk itself was.
     """
 
     seed: int
     fps: float
     truth: GaitTruth
+    faults: dict[str, float]
     pose: clips.ClipReport
     measures: dict[str, float | None]
     scores: dict[str, float | None]
     risk: str | None
     refused: str | None
+    collapse_refused: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class WalksReport:
 
     `frequency_mae_hz`, `stance_si_r`, `stance_si_mae`, `stance_si_sign` (share with the right sign
     where the true |SI| >= .15), `stifle_rom_mae_deg`, `hock_rom_mae_deg`; `score_rho` rank
-    correlation of each score with its truth; `sound_called_high` share of sound dogs.
+    correlation of each score with its fault's absence; `sound_called_high` share of the `sound`
+    dogs; `collapse_refused` share of walks that abstain once both hind legs are drawn as one.
     """
 
     walks: int
@@ -67,11 +73,13 @@ class WalksReport:
     stifle_rom_mae_deg: float
     hock_rom_mae_deg: float
     score_rho: dict[str, float]
+    sound: int
     sound_called_high: float
+    collapse_refused: float
 
 
 def keypoints_from_pixels(
-    frames: Iterator[tuple[float, NDArray[np.uint8]]],
+    frames: Frames,
     detector: Detector,
     estimator: PoseEstimator,
     every: int = DETECT_EVERY,
@@ -118,40 +126,82 @@ def judge_walk(
     fps: float,
     seconds: float = 10.0,
     size: tuple[int, int] = (640, 360),
+    frames_of: Callable[[WalkClip], Frames] = WalkClip.frames,
 ) -> WalkResult:
-    """Render a test walk and measure it; without a detector the true boxes are used."""
+    """Render a test walk and measure it; without a detector the true boxes are used.
+
+    `frames_of` gives the frames of a clip, as one that keeps them from run to run.
+    """
     clip = WalkClip.random(
         seed, split="test", fps=fps, seconds=seconds, width=size[0], height=size[1]
     )
     if detector is None:
         keypoints = clips.poses_of_clip(estimator, clip, np.random.default_rng(seed))
     else:
-        keypoints = keypoints_from_pixels(clip.frames(), detector, estimator)
+        keypoints = keypoints_from_pixels(frames_of(clip), detector, estimator)
     report = gait.score(keypoints, clip.timestamps_ms)
+    refused = None if report.refusal is None else str(report.refusal.reason)
     measures = {name: measure.value for name, measure in report.measures.items()}
     scores: dict[str, float | None] = {n: report.metrics[n].score for n in gait.METRICS}
     return WalkResult(
         seed,
         fps,
         clip.truth,
+        true_faults(clip),
         clips.report_of_clip(keypoints, clip),
         measures,
         scores,
         report.overall_risk_level,
-        None if report.refusal is None else str(report.refusal.reason),
+        refused,
+        None if refused else _abstains(gait.score(collapsed(keypoints), clip.timestamps_ms)),
     )
 
 
-def true_badness(truth: GaitTruth) -> dict[str, float]:
-    """What each score should rank by: larger is worse."""
-    stance = abs(truth.hind_stance_si) / 100
+def collapsed(keypoints: Floats) -> Floats:
+    """The same keypoints (T, 24, 3) with both hind legs where their middle is."""
+    out = np.array(keypoints, np.float64)
+    for name in ("paw", "knee", "elbow"):
+        pair = [KEYPOINT_NAMES.index(f"rear_{side}_{name}") for side in ("left", "right")]
+        out[:, pair] = out[:, pair].mean(axis=1, keepdims=True)
+    return out
+
+
+def _abstains(report: gait.GaitReport) -> bool:
+    """Whether nothing is said about left against right."""
+    sides = (report.metrics["gait_balance"], report.metrics["patella_risk_signal"])
+    return report.refusal is not None or all(score.score is None for score in sides)
+
+
+def true_faults(clip: WalkClip) -> dict[str, float]:
+    """What each score should fall with, larger is worse: as in the kinematic examination
+    (`benchmarks/gait.py`), whose definitions stood before any figure from pixels.
+    """
+    truth = clip.truth
+    hind = abs(truth.hind_stance_si)
+    reach = min(
+        (stifle + hock) / 2
+        for stifle, hock in zip(truth.stifle_proxy_rom_deg, truth.hock_rom_deg, strict=True)
+    )
+    stiff = 1 - min(truth.stifle_rom_deg) / max(truth.stifle_rom_deg)
     return {
-        "patella_risk_signal": truth.severity + truth.skip_rate,
-        "gait_balance": stance + abs(truth.fore_stance_si) / 100 + abs(truth.step_length_si) / 100,
-        "knee_mobility": -min(truth.stifle_rom_deg),
-        "gait_stability": truth.sway + abs(truth.bob_asymmetry),
+        "patella_risk_signal": truth.skip_rate / 0.25 + hind / 20 + stiff,
+        "gait_balance": hind + 60 * truth.skip_rate,
+        "knee_mobility": -reach,
+        "gait_stability": _unsteadiness(clip),
         "gait_rhythm": truth.stride_time_cv,
     }
+
+
+def _unsteadiness(clip: WalkClip) -> float:
+    """RMS of what the heights of withers and pelvis do beyond the even bob, in body units."""
+    until_s = float(clip.timestamps_ms[-1]) / 1000.0
+    times: Floats = np.arange(0.0, until_s, 1 / 120).astype(np.float64)
+    skeleton = clip.plan.at(times).skeleton
+    heights = np.stack([skeleton.thorax_xyz[:, 2], skeleton.pelvis_xyz[:, 2]], axis=1)
+    phase = 4 * np.pi * clip.truth.stride_hz * times
+    even = np.stack([np.ones_like(times), np.cos(phase), np.sin(phase)], axis=1)
+    rest = heights - even @ np.linalg.lstsq(even, heights, rcond=None)[0]
+    return float(np.sqrt((rest**2).mean()))
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
@@ -208,13 +258,14 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
             refused[walk.refused] = refused.get(walk.refused, 0) + 1
     rho: dict[str, float] = {}
     for name in gait.METRICS:
-        kept = [w for w in walks if w.scores[name] is not None]
-        goodness = [-true_badness(w.truth)[name] for w in kept]
-        rho[name] = spearman([float(w.scores[name] or 0.0) for w in kept], goodness)
+        scored = [w for w in walks if w.scores[name] is not None]
+        goodness = [-w.faults[name] for w in scored]
+        rho[name] = spearman([float(w.scores[name] or 0.0) for w in scored], goodness)
+    judged = [w for w in walks if w.refused is None]
     sound = [w for w in walks if w.truth.sound and w.refused is None]
     return WalksReport(
         walks=len(walks),
-        measured=sum(w.refused is None for w in walks),
+        measured=len(judged),
         refused=refused,
         pose=clips.summary([w.pose for w in walks]),
         frequency_mae_hz=_mean(np.abs(cadence / 60 - stride_hz)),
@@ -224,7 +275,9 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
         stifle_rom_mae_deg=_mean(np.asarray(rom_gaps["stifle"])),
         hock_rom_mae_deg=_mean(np.asarray(rom_gaps["hock"])),
         score_rho=rho,
+        sound=len(sound),
         sound_called_high=_mean(np.asarray([w.risk == "high" for w in sound])),
+        collapse_refused=_mean(np.asarray([w.collapse_refused for w in measured], bool)),
     )
 
 

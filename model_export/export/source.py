@@ -46,7 +46,7 @@ class ExportSource:
     """A trained net (`module`: normalised (N, 3, H, W) -> raw head) and what its bundle says of it.
 
     `file`: the checkpoint, from which `load_source` reads the same again; `metrics`: numbers of
-    the evaluation, as they are.
+    the evaluation, as they are; `began_with`: the bundle or checkpoint of the first weights.
     """
 
     file: Path
@@ -61,6 +61,7 @@ class ExportSource:
     training: Training
     calibration: Calibration | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    began_with: str | None = None
 
     @property
     def head(self) -> str:
@@ -116,6 +117,7 @@ def _source(
             training=_training(meta["training"]),
             calibration=_calibration(meta.get("calibration") or {}),
             metrics=dict(meta.get("metrics") or {}),
+            began_with=_began_with(meta["training"]),
         )
     except msgspec.ValidationError as error:
         raise ExportFailed(f"{file}: {error}") from error
@@ -151,12 +153,22 @@ def _training(told: Mapping[str, Any]) -> Training:
         )
         for source in told.get("data", ())
     )
+    began = _began_with(told)
+    recipe = str(told.get("recipe", "unknown"))
     return Training(
         data=data,
-        recipe=str(told.get("recipe", "unknown")),
+        recipe=recipe if began is None else f"{recipe}, begun with {began}",
         seed=int(told.get("seed", 0)),
         minutes=float(told.get("minutes", 0.0)),
     )
+
+
+def _began_with(told: Mapping[str, Any]) -> str | None:
+    """The bundle, or the checkpoint without the folders above it, which are nobody's business."""
+    began = told.get("started_from")
+    if began is None or str(began).startswith("bundle "):
+        return began
+    return "/".join(Path(str(began)).parts[-2:])
 
 
 def _code_licence(arch: str) -> tuple[str, str]:

@@ -69,7 +69,9 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class FitReport:
-    """`finished`: all epochs done; `steps` so far; `minutes` of training over all resumptions."""
+    """`finished`: all epochs done; `steps` so far; `minutes` of training over all resumptions;
+    `shortened_at_step`: from where on it hurried to an end nearer than the one it set out for.
+    """
 
     finished: bool
     epochs: int
@@ -78,6 +80,7 @@ class FitReport:
     device: str
     precision: str
     metrics: dict[str, float]
+    shortened_at_step: int | None = None
 
 
 def pick_device() -> torch.device:
@@ -99,12 +102,18 @@ def pick_precision(wanted: Precision, device: torch.device) -> Literal["fp32", "
     return "bf16" if supported() else "fp32"
 
 
-def learning_rate_at(step: int, total: int, settings: LoopSettings) -> float:
+def learning_rate_at(
+    step: int, total: int, settings: LoopSettings, bend: tuple[int, float] | None = None
+) -> float:
     """Rise over the warm-up (a straight line), then a half cosine to a hundredth of the peak.
 
-    "cosine" starts at the peak; "one_cycle" rises from a tenth (Smith 2018).
+    "cosine" starts at the peak; "one_cycle" rises from a tenth (Smith 2018). A run that was
+    shortened has a `bend`: the step at which that was, and the rate from which it falls since.
     """
     peak, floor = settings.learning_rate, settings.learning_rate / 100
+    if bend is not None:
+        share = (step - bend[0]) / max(1, total - bend[0])
+        return floor + (bend[1] - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
     warmup = 0 if settings.schedule == "cosine" else max(1, int(total * settings.warmup_share))
     if step < warmup:
         return peak * (0.1 + 0.9 * step / warmup)
@@ -156,7 +165,8 @@ def fit(
     Writes `out/last.ckpt` (all state) and `out/log.jsonl` (a line per epoch). `on_step(step,
     total, parts)` is for a progress bar, `on_epoch(epoch, averaged net, metrics)` for intermediate
     models. With `resume` the run in `out` goes on where it was last saved (a fresh one begins when
-    there is none); its settings must be the same, else ValueError.
+    there is none); its settings must be the same, else ValueError. Only the epochs may be fewer
+    than it set out for: then the rate falls from where it is to the new end.
     """
     torch.set_num_threads(settings.threads)
     # First weights are the recipe's; this one is for dropout. Nothing else draws globally.
@@ -171,12 +181,18 @@ def fit(
     averaged = _Averaged(net, settings.ema_decay)
     total = settings.epochs * task.steps_per_epoch
     step, trained_s = 0, 0.0
+    bend: tuple[int, float] | None = None
     identity = _identity(settings, total)
     last = out / "last.ckpt"
     if resume and last.exists():
         saved = torch.load(last, map_location=device, weights_only=True)
+        bend = saved.get("bend")
         if saved["identity"] != identity:
-            raise ValueError(f"{last} is of another run: {saved['identity']} is not {identity}")
+            if not _shortened(saved["identity"], identity, saved["step"]):
+                raise ValueError(f"{last} is of another run: {saved['identity']} is not {identity}")
+            before = LoopSettings(**{**asdict(settings), "epochs": saved["identity"]["epochs"]})
+            planned = saved["identity"]["total_steps"]
+            bend = (saved["step"], learning_rate_at(saved["step"], planned, before, bend))
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         averaged.state = saved["averaged"]
@@ -195,6 +211,7 @@ def fit(
             "trained_s": trained_s + time.monotonic() - began,
             "precision": precision,
             "rng": torch.get_rng_state(),
+            "bend": bend,
         }
         write_atomically(last, state)
 
@@ -208,7 +225,7 @@ def fit(
         sums: dict[str, float] = {}
         for batch in task.batches(epoch, first):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(step, total, settings)
+                group["lr"] = learning_rate_at(step, total, settings, bend)
             batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
             batch["image"] = batch["image"].contiguous(memory_format=layout)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -259,7 +276,17 @@ def fit(
         device.type,
         precision,
         evaluated,
+        None if bend is None else bend[0],
     )
+
+
+def _shortened(planned: dict[str, Any], wanted: dict[str, Any], step: int) -> bool:
+    """Whether two runs differ in nothing but an end that is nearer, and not yet reached."""
+    ends = {"epochs", "total_steps"}
+    same = {k: v for k, v in planned.items() if k not in ends} == {
+        k: v for k, v in wanted.items() if k not in ends
+    }
+    return same and step < wanted["total_steps"] < planned["total_steps"]
 
 
 def _identity(settings: LoopSettings, total_steps: int) -> dict[str, Any]:

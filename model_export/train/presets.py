@@ -79,6 +79,8 @@ class Preset:
 _DETECTOR_THRESHOLDS = {"score": 0.35, "nms_iou": 0.5}
 
 DEFAULT: dict[str, Preset] = {
+    # Goes on from the shipped bundle (--start-from assets/models/dog-pose); from new weights take
+    # 18 epochs or more.
     "pose": Preset(
         model="pose",
         arch="canonical_pose",
@@ -90,7 +92,7 @@ DEFAULT: dict[str, Preset] = {
         image_px=256,
         input_px=160,
         padding=1.2,
-        epochs=12,
+        epochs=3,
         batch_size=32,
         learning_rate=1.8e-3,
         thresholds={"keypoint": 0.3},
@@ -106,7 +108,7 @@ DEFAULT: dict[str, Preset] = {
         image_px=256,
         input_px=224,
         padding=1.0,
-        epochs=6,
+        epochs=4,
         batch_size=32,
         learning_rate=1.8e-3,
         thresholds=dict(_DETECTOR_THRESHOLDS),

@@ -243,6 +243,7 @@ def train(
         "started_from": described(settings.start_from),
         "epochs": fitted.epochs,
         "steps": fitted.steps,
+        "shortened_at_step": fitted.shortened_at_step,
         "device": fitted.device,
         "precision": fitted.precision,
     }

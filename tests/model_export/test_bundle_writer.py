@@ -255,6 +255,23 @@ def test_a_release_holds_the_three_bundles_and_takes_the_richest_that_fit(models
         bundle_within_budget(replace(roomy, budget_bytes=1000), nets)
 
 
+def test_a_release_of_one_bundle_leaves_the_others_and_counts_them(models, tmp_path):
+    roomy = settings(models, tmp_path, only=("dog-pose",))
+    other = roomy.out / "dog-face"
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_bytes(b"{}" + b" " * 98)
+    nets = verified_nets(roomy)
+    assert set(nets) == {"pose", "dog-detector"}
+    report = bundle_within_budget(roomy, nets)
+    assert [m.name for m in report.manifests] == ["dog-pose"] and report.kept == {"dog-face": 100}
+    assert report.total_bytes == folder_bytes(roomy.out / "dog-pose") + 100
+    assert (other / "manifest.json").stat().st_size == 100
+    tight = replace(roomy, budget_bytes=report.total_bytes - 1)
+    assert precisions(bundle_within_budget(tight, nets)) == {"w8a32"}
+    with pytest.raises(ExportFailed, match="dog-tail: bundles are dog-face"):
+        verified_nets(replace(roomy, only=("dog-tail",)))
+
+
 def test_a_release_refuses_default_bundles_with_bound_terms(models, tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()

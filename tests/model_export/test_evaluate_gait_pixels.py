@@ -9,9 +9,11 @@ pytest.importorskip("torch")
 
 from edge_sdk.gait import METRICS
 from edge_sdk.vision.detections import Detections
+from edge_sdk.vision.keypoints import KEYPOINT_NAMES
 from model_export.evaluate import gait_pixels
 from model_export.evaluate.clips import ClipReport, summary
 from model_export.evaluate.pose import LegPairing
+from model_export.synth.clips import WalkClip
 from model_export.synth.truth import GaitTruth
 
 TRUTH = GaitTruth(
@@ -86,11 +88,13 @@ def walk(seed, si, measured_si, **changes):
     }
     values = {
         "fps": 30.0,
+        "faults": {name: abs(si) for name in METRICS},
         "pose": POSE,
         "measures": measures,
         "scores": {name: 100.0 - abs(si) for name in METRICS},
         "risk": "low",
         "refused": None,
+        "collapse_refused": True,
         **changes,
     }
     return gait_pixels.WalkResult(seed=seed, truth=truth, **values)
@@ -114,7 +118,33 @@ def test_refused_walks_are_counted_by_reason_and_sound_dogs_called_high_are_a_sh
     lame = walk(4, 40.0, 35.0, risk="high", truth={"sound": False})
     report = gait_pixels.summary([refused, walk(2, 0.0, 1.0, risk="high"), walk(3, 1.0, 1.0), lame])
     assert report.refused == {"legs_swapped": 1} and report.measured == 3
-    assert report.sound_called_high == pytest.approx(0.5)
+    assert report.sound == 2 and report.sound_called_high == pytest.approx(0.5)
+    assert report.collapse_refused == 1.0
+
+
+def test_legs_drawn_as_one_lie_in_their_middle():
+    keypoints = np.random.default_rng(1).uniform(0, 100, (5, 24, 3))
+    drawn = gait_pixels.collapsed(keypoints)
+    for name in ("paw", "knee", "elbow"):
+        left, right = (KEYPOINT_NAMES.index(f"rear_{side}_{name}") for side in ("left", "right"))
+        assert np.array_equal(drawn[:, left], drawn[:, right])
+        assert np.allclose(drawn[:, left], (keypoints[:, left] + keypoints[:, right]) / 2)
+    same = [k for k, name in enumerate(KEYPOINT_NAMES) if not name.startswith("rear")]
+    assert np.array_equal(drawn[:, same], keypoints[:, same])
+
+
+def test_faults_are_read_off_the_clip():
+    steady = gait_pixels.true_faults(
+        WalkClip.random(1, "test", fps=12, seconds=4, width=64, height=48, severity=0.0)
+    )
+    lame = gait_pixels.true_faults(
+        WalkClip.random(
+            1, "test", fps=12, seconds=4, width=64, height=48, severity=1.0, hind_stance_si=-30.0
+        )
+    )
+    assert set(steady) == set(METRICS)
+    worse = ("patella_risk_signal", "gait_balance", "gait_stability")
+    assert all(lame[name] > steady[name] for name in worse)
 
 
 def test_rank_correlation_knows_order_ties_and_too_few_pairs():

@@ -1,5 +1,6 @@
 """The training loop: resumed runs equal unbroken ones, and settings are held to."""
 
+import itertools
 import json
 
 import numpy as np
@@ -92,6 +93,30 @@ def test_a_checkpoint_within_an_epoch_is_resumed_at_its_very_step(tmp_path):
     assert saved["step"] == 8, "five steps are an epoch: this is the third of the second"
     resumed, _ = trained(tmp_path / "broken", resume=True)
     assert_same(unbroken, resumed)
+
+
+def test_a_run_may_be_resumed_to_an_end_that_is_nearer(tmp_path):
+    longer = {"epochs": SETTINGS.epochs + 2}
+    trained(tmp_path / "a", settings={**longer, "stop_after_steps": 5})
+    _, fitted = trained(tmp_path / "a", resume=True)
+    assert fitted.finished and fitted.epochs == SETTINGS.epochs
+    assert fitted.shortened_at_step == 5
+    # Killed once more on the shorter way, it ends alike.
+    trained(tmp_path / "b", settings={**longer, "stop_after_steps": 5})
+    trained(tmp_path / "b", settings={"stop_after_steps": 7}, resume=True)
+    again, _ = trained(tmp_path / "b", resume=True)
+    once, _ = trained(tmp_path / "a", resume=True)
+    assert_same(once, again)
+    with pytest.raises(ValueError, match="of another run"):
+        trained(tmp_path / "a", settings=longer, resume=True)
+
+
+def test_a_shortened_run_falls_from_the_rate_it_had():
+    settings = loop.LoopSettings(epochs=4, learning_rate=1.0)
+    had = loop.learning_rate_at(50, 200, settings)
+    rates = [loop.learning_rate_at(s, 100, settings, (50, had)) for s in range(50, 101)]
+    assert rates[0] == pytest.approx(had) and rates[-1] == pytest.approx(0.01)
+    assert all(a >= b for a, b in itertools.pairwise(rates))
 
 
 def test_without_resume_a_run_starts_anew(tmp_path):
