@@ -277,7 +277,7 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
         score_rho=rho,
         sound=len(sound),
         sound_called_high=_mean(np.asarray([w.risk == "high" for w in sound])),
-        collapse_refused=_mean(np.asarray([w.collapse_refused for w in measured], bool)),
+        collapse_refused=_mean(np.asarray([w.collapse_refused for w in judged], bool)),
     )
 
 
