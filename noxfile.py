@@ -95,15 +95,15 @@ def benchmarks(session: nox.Session) -> None:
     """Print every measured figure beside its goal (long)."""
     _install(session)
     for name in ("wire", "engine", "anticheat", "ranking", "rankings_service", "sync", "map_view",
-                 "imports", "gait", "gait_speed", "vision"):  # fmt: skip
+                 "imports", "gait", "gait_speed", "vision", "analyze"):  # fmt: skip
         session.run("python", f"benchmarks/{name}.py")
 
 
 @nox.session
 def model_benchmarks(session: nox.Session) -> None:
-    """Print how fast dogs are generated (own environment)."""
+    """Print how fast dogs are generated, and what missions say of them (own environment)."""
     _install(session, "models")
-    for name in ("synth", "synth_faces"):
+    for name in ("synth", "synth_faces", "missions"):
         session.run("python", f"benchmarks/{name}.py")
 
 
