@@ -107,15 +107,15 @@ def benchmarks(session: nox.Session) -> None:
     """Print every measured figure beside its goal (long)."""
     _install(session)
     for name in ("wire", "engine", "anticheat", "ranking", "rankings_service", "sync", "map_view",
-                 "imports", "gait", "gait_speed", "vision"):  # fmt: skip
+                 "imports", "gait", "gait_speed", "vision", "analyze"):  # fmt: skip
         session.run("python", f"benchmarks/{name}.py")
 
 
 @nox.session
 def model_benchmarks(session: nox.Session) -> None:
-    """Print how fast dogs are generated, and gait from rendered walks (own environment)."""
+    """Print how fast dogs are generated, what missions say of them, gait from pixels."""
     _install(session, "models")
-    for name in ("synth", "synth_faces", "gait_pixels"):
+    for name in ("synth", "synth_faces", "missions", "gait_pixels"):
         session.run("python", f"benchmarks/{name}.py")
 
 
