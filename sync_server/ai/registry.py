@@ -39,11 +39,7 @@ def pipelines(settings: Any) -> Mapping[str, Pipeline]:
 
 def tables() -> Mapping[str, Sequence[str]]:
     """Return the statements of tables that pipelines keep in the AI store, by module."""
-    return {
-        name: importlib.import_module(name).STATEMENTS
-        for name in TABLES
-        if _is_there(name)
-    }
+    return {name: importlib.import_module(name).STATEMENTS for name in TABLES if _is_there(name)}
 
 
 def _is_there(name: str) -> bool:
