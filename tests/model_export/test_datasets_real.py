@@ -95,3 +95,14 @@ def test_real_dogs_are_pasted_onto_streets(data: Path) -> None:
         assert sample.provenance.research_only
         width, height = sample.instances[0].box_xyxy_px[2:] - sample.instances[0].box_xyxy_px[:2]
         assert width > 20 and height > 20
+
+
+def test_models_are_chosen_on_photos_that_neither_training_nor_examination_saw(data: Path) -> None:
+    learned = real.photos_to_learn_faces(data)
+    learn, choose = real.chosen_by(learned)
+    assert len(learn) + len(choose) == len(learned)
+    assert 0.1 < len(choose) / len(learned) < 0.3
+    clusters = [{s.cluster for s in part.samples if s.cluster} for part in (learn, choose)]
+    assert not clusters[0] & clusters[1]
+    examined = {s.name for s in real.vizsla_faces(data).samples if s.split == "val"}
+    assert not examined & {s.name for s in learned.samples}
