@@ -180,7 +180,7 @@ def true_faults(clip: WalkClip) -> dict[str, float]:
     hind = abs(truth.hind_stance_si)
     reach = min(
         (stifle + hock) / 2
-        for stifle, hock in zip(truth.stifle_proxy_rom_deg, truth.hock_rom_deg, strict=True)
+        for stifle, hock in zip(truth.stifle_rom_deg, truth.hock_rom_deg, strict=True)
     )
     stiff = 1 - min(truth.stifle_rom_deg) / max(truth.stifle_rom_deg)
     return {
@@ -194,7 +194,8 @@ def true_faults(clip: WalkClip) -> dict[str, float]:
 
 def _unsteadiness(clip: WalkClip) -> float:
     """RMS of what the heights of withers and pelvis do beyond the even bob, in body units."""
-    times = np.arange(0.0, float(clip.timestamps_ms[-1]) / 1000.0, 1 / 120)
+    seconds = float(clip.timestamps_ms[-1]) / 1000.0
+    times: Floats = np.arange(0.0, seconds, 1 / 120, dtype=np.float64)
     skeleton = clip.plan.at(times).skeleton
     heights = np.stack([skeleton.thorax_xyz[:, 2], skeleton.pelvis_xyz[:, 2]], axis=1)
     phase = 4 * np.pi * clip.truth.stride_hz * times
@@ -246,8 +247,9 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
     cadence, stride_hz = _pairs(walks, "cadence", lambda t: t.stride_hz)
     mine, true_si = _pairs(walks, "hind_stance_si", lambda t: t.hind_stance_si)
     clear = np.abs(true_si) >= _CLEAR_SI_PERCENT
+    # The score places the hip (decision 0009), so its stifle is the joint's, not the tail root's.
     rom_gaps: dict[str, list[float]] = {"stifle": [], "hock": []}
-    for joint, truth_name in (("stifle", "stifle_proxy_rom_deg"), ("hock", "hock_rom_deg")):
+    for joint, truth_name in (("stifle", "stifle_rom_deg"), ("hock", "hock_rom_deg")):
         for side, name in enumerate(("left", "right")):
             measured, real = _pairs(walks, f"{name}_{joint}_rom", _rom_of(truth_name, side))
             rom_gaps[joint] += list(np.abs(measured - real))
@@ -260,11 +262,11 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
         kept = [w for w in walks if w.scores[name] is not None]
         goodness = [-w.faults[name] for w in kept]
         rho[name] = spearman([float(w.scores[name] or 0.0) for w in kept], goodness)
-    measured = [w for w in walks if w.refused is None]
+    judged = [w for w in walks if w.refused is None]
     sound = [w for w in walks if w.truth.sound and w.refused is None]
     return WalksReport(
         walks=len(walks),
-        measured=len(measured),
+        measured=len(judged),
         refused=refused,
         pose=clips.summary([w.pose for w in walks]),
         frequency_mae_hz=_mean(np.abs(cadence / 60 - stride_hz)),
@@ -276,7 +278,7 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
         score_rho=rho,
         sound=len(sound),
         sound_called_high=_mean(np.asarray([w.risk == "high" for w in sound])),
-        collapse_refused=_mean(np.asarray([w.collapse_refused for w in measured], bool)),
+        collapse_refused=_mean(np.asarray([w.collapse_refused for w in judged], bool)),
     )
 
 
