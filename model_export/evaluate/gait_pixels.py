@@ -180,7 +180,7 @@ def true_faults(clip: WalkClip) -> dict[str, float]:
     hind = abs(truth.hind_stance_si)
     reach = min(
         (stifle + hock) / 2
-        for stifle, hock in zip(truth.stifle_proxy_rom_deg, truth.hock_rom_deg, strict=True)
+        for stifle, hock in zip(truth.stifle_rom_deg, truth.hock_rom_deg, strict=True)
     )
     stiff = 1 - min(truth.stifle_rom_deg) / max(truth.stifle_rom_deg)
     return {
@@ -247,8 +247,9 @@ def summary(walks: Sequence[WalkResult]) -> WalksReport:
     cadence, stride_hz = _pairs(walks, "cadence", lambda t: t.stride_hz)
     mine, true_si = _pairs(walks, "hind_stance_si", lambda t: t.hind_stance_si)
     clear = np.abs(true_si) >= _CLEAR_SI_PERCENT
+    # The score places the hip (decision 0009), so its stifle is the joint's, not the tail root's.
     rom_gaps: dict[str, list[float]] = {"stifle": [], "hock": []}
-    for joint, truth_name in (("stifle", "stifle_proxy_rom_deg"), ("hock", "hock_rom_deg")):
+    for joint, truth_name in (("stifle", "stifle_rom_deg"), ("hock", "hock_rom_deg")):
         for side, name in enumerate(("left", "right")):
             measured, real = _pairs(walks, f"{name}_{joint}_rom", _rom_of(truth_name, side))
             rom_gaps[joint] += list(np.abs(measured - real))

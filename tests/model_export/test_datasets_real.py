@@ -13,6 +13,7 @@ from PIL import Image
 from model_export.datasets import real
 from model_export.datasets.clusters import MAX_DISTANCE_BITS, difference_hash
 from model_export.datasets.paste import paste_dog
+from model_export.datasets.photo_training import dog_training_photos
 from model_export.datasets.sample import DOG_24, Dataset
 from model_export.datasets.split import require_no_leaks
 from model_export.datasets.validate import find_problems
@@ -106,3 +107,18 @@ def test_models_are_chosen_on_photos_that_neither_training_nor_examination_saw(d
     assert not clusters[0] & clusters[1]
     examined = {s.name for s in real.vizsla_faces(data).samples if s.split == "val"}
     assert not examined & {s.name for s in learned.samples}
+
+
+def test_the_dog_detector_fine_tunes_on_train_parts_only(data: Path) -> None:
+    dataset = dog_training_photos(data, pasted=6)
+    held_out = {
+        s.name
+        for part in (real.masked_bulldogs(data), real.cats(data), real.street_negatives(data))
+        for s in part.part("val").samples
+    }
+    pasted = [s for s in dataset.samples if s.name.startswith("pasted")]
+    plain = [s for s in dataset.samples if s not in pasted]
+    assert len(pasted) == 6 and all(s.split == "train" for s in dataset.samples)
+    assert [len(s.instances) > 0 for s in pasted] == [True] * 6
+    assert not {s.image.stem for s in plain if isinstance(s.image, Path)} & held_out
+    assert dataset.research_only and find_problems(dataset) == ()

@@ -18,8 +18,8 @@ from model_export.synth.truth import GaitTruth
 
 TRUTH = GaitTruth(
     gait="walk", stride_hz=1.0, duty=(0.6, 0.6, 0.6, 0.6), hind_stance_si=0.0, fore_stance_si=0.0,
-    step_length_si=0.0, stifle_rom_deg=(40.0, 40.0), hock_rom_deg=(40.0, 40.0),
-    stifle_proxy_rom_deg=(30.0, 30.0), skip_rate=0.0, skip_left=None, bob=0.01,
+    step_length_si=0.0, stifle_rom_deg=(30.0, 30.0), hock_rom_deg=(40.0, 40.0),
+    stifle_proxy_rom_deg=(50.0, 50.0), skip_rate=0.0, skip_left=None, bob=0.01,
     bob_asymmetry=0.0, head_bob=0.0, sway=0.01, stride_time_cv=0.02, speed=1.0, strides=10,
     sound=True, severity=0.0, lame_left=None,
 )  # fmt: skip
