@@ -30,10 +30,12 @@ def _text(path: str | Path) -> str:
 
 
 def _metrics() -> set[str]:
-    """Return the names of sync_server/platform/metrics.py as Prometheus sees them."""
-    found = re.findall(
-        r"(Histogram|Counter|Gauge)\(\s*\"(\w+)\"", _text("sync_server/platform/metrics.py")
-    )
+    """Return the names of the server's metrics as Prometheus sees them."""
+    found = [
+        pair
+        for file in (REPOSITORY / "sync_server").rglob("*.py")
+        for pair in re.findall(r"(Histogram|Counter|Gauge)\(\s*\"(\w+)\"", _text(file))
+    ]
     names = {name for _, name in found}
     for kind, name in found:
         if kind == "Histogram":
