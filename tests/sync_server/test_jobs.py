@@ -315,7 +315,7 @@ async def test_another_users_media_and_files_are_unknown_ones(ai: Backend) -> No
             await tx.execute(
                 """INSERT INTO media_object (media_key, user_no, kind, state, declared_type,
                      declared_bytes, created_ms, object_key, check_ms)
-                   SELECT ?, user_no, 'mission_video', 'ready', 'video/mp4', 9, 0, ?, ?
+                   SELECT ?, user_no, 'mission_clip', 'ready', 'video/mp4', 9, 0, ?, ?
                    FROM app_user WHERE user_id = ?""",
                 name, f"media/{name}", 2**53, phone.user_id,
             )  # fmt: skip

@@ -14,6 +14,7 @@ from edge_sdk.mission.result import Mission
 from sync_server.ai.missions.judges import RemoteJudge
 from sync_server.ai.references import MissionReferenceStore
 from sync_server.platform.llm.gemini import GeminiModel
+from sync_server.platform.logs import configure_logs
 from tests.support import gemini, openai_chat, twelvelabs
 from tests.support.desks import QUICK, desk_of
 from tests.support.log_watch import watching
@@ -57,6 +58,7 @@ def test_nothing_is_imported_for_a_model_that_is_not_asked() -> None:
 @pytest.mark.parametrize("fault", ["", "403", "wrong_schema", "429_in_body"])
 async def test_keys_prompts_and_answers_are_not_logged(tmp_path: Path, fault: str) -> None:
     with gemini.Gemini() as google, watching() as watch:
+        configure_logs("debug")
         google.always = fault or None
         google.retry_after = "0"
         desk = desk_of(GeminiModel(gemini.API_KEY, gemini.MODEL, google.url), tmp_path)

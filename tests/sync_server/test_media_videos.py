@@ -24,7 +24,7 @@ from tests.support.hostile_uploads import PICTURES, VIDEOS, HostileUpload, good_
 from tests.support.mini_s3 import BUCKET, MiniS3, mini_s3
 from tests.support.videos import corner_picture, grey_pictures, write_video
 from tests.sync_server.test_media import path_of, picture, stored_objects
-from tests.sync_server.test_video_check import children_kb, with_gps
+from tests.sync_server.test_video_check import small_children, with_gps
 
 pytestmark = pytest.mark.anyio
 DAY_MS = 86_400_000
@@ -200,7 +200,7 @@ async def test_a_hostile_clip_is_refused_with_its_code_and_leaves_nothing(
         assert (done.status_code, done.json()["code"]) == (422, problem_code(hostile.code))
         assert done.json()["title"] == TITLES[problem_code(hostile.code)][1]
         assert objects(server) == [] and scratch(server) == []
-        assert children_kb() < 700_000
+        assert small_children(700_000)
         _, good = await upload(server, phone, good_mp4(tmp_path, "after.mp4").read_bytes())
         assert good.status_code == 200
 
@@ -217,7 +217,7 @@ async def test_a_hostile_face_picture_is_refused_with_its_code_and_leaves_nothin
         _, done = await upload(server, phone, data, "face_photo", content_type=hostile.content_type)
         assert (done.status_code, done.json()["code"]) == (422, hostile.code)
         assert objects(server) == [] and scratch(server) == []
-        assert children_kb() < 1_100_000
+        assert small_children(1_100_000)
         _, good = await upload(server, phone, picture(), "face_photo", content_type="image/jpeg")
         assert good.status_code == 200
 

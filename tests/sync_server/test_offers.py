@@ -38,7 +38,7 @@ async def upload(ai: Backend, owner: Owner | None = None, state: str = "ready") 
         await tx.execute(
             """INSERT INTO media_object (media_key, user_no, kind, state, declared_type,
                  declared_bytes, created_ms, object_key, check_ms)
-               SELECT ?, user_no, 'mission_video', ?, 'video/mp4', 9, 0, ?, ?
+               SELECT ?, user_no, 'mission_clip', ?, 'video/mp4', 9, 0, ?, ?
                FROM app_user WHERE user_id = ?""",
             key, state, f"media/{key}", 2**53, (owner or ai.own).phone.user_id,
         )  # fmt: skip
