@@ -14,6 +14,7 @@ import os
 import sys
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from sync_server.ai.cpu_worker import failure_of, pack_message
@@ -21,6 +22,7 @@ from sync_server.ai.cpu_worker import failure_of, pack_message
 log = structlog.get_logger(__name__)
 START_S: Final = 60.0
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_ANSWER: Final = msgspec.msgpack.Decoder(tuple[str, Any])
 
 
 class WorkerDied(Exception):
@@ -61,16 +63,16 @@ class _Worker:
         return await self.answer()
 
     async def answer(self) -> tuple[str, Any]:
-        import pickle
-
         assert self.process.stdout is not None
         try:
             size = int.from_bytes(await self.process.stdout.readexactly(4), "big")
             if size > MAX_ANSWER_BYTES:
                 raise CpuCallBroke(f"an answer of {size} bytes")
-            kind, value = pickle.loads(await self.process.stdout.readexactly(size))  # noqa: S301
+            kind, value = _ANSWER.decode(await self.process.stdout.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise WorkerDied(f"worker process {self.process.pid} died") from error
+        except msgspec.DecodeError as error:
+            raise CpuCallBroke(f"an answer that is no message: {error}") from error
         return kind, value
 
     @property

@@ -1,7 +1,8 @@
 """A worker process of `CpuPool`: takes calls over a pipe, one at a time, until the pipe closes.
 
-Messages are a length (4 bytes, big-endian) and a pickle; both ends are this program. The process
-ends with its parent: the pipe's end is read in a thread of its own, whatever the call does, and on
+Messages are a length (4 bytes, big-endian) and MessagePack: plain values only, because this process
+reads strangers' videos, and what it says must not run code in its parent. The process ends with its
+parent: the pipe's end is read in a thread of its own, whatever the call does, and on
 Linux the kernel is told besides.
 """
 
@@ -11,12 +12,13 @@ import contextlib
 import ctypes
 import importlib
 import os
-import pickle
 import queue
 import signal
 import sys
 import threading
 from typing import Any, BinaryIO
+
+import msgspec
 
 from sync_server.ai.stages import StageFailed, StageUnavailable
 
@@ -29,12 +31,12 @@ def read_message(pipe: BinaryIO) -> Any:
     if len(head) < 4:
         raise EOFError
     body = pipe.read(int.from_bytes(head, "big"))
-    return pickle.loads(body)  # noqa: S301 - from our own parent only
+    return msgspec.msgpack.decode(body)
 
 
 def pack_message(value: Any) -> bytes:
     """Return a message as bytes."""
-    body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    body = msgspec.msgpack.encode(value)
     return len(body).to_bytes(4, "big") + body
 
 
