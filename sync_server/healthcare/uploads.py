@@ -15,6 +15,7 @@ from litestar.exceptions import ClientException
 from edge_sdk.ids import is_uuid7
 from sync_server.jobs import service as jobs
 from sync_server.media import service as media
+from sync_server.platform.artifact_links import artifact_key
 from sync_server.platform.context import Platform
 from sync_server.platform.video_check import VideoRefused
 
@@ -58,7 +59,7 @@ async def received(platform: Platform, request: Request[Any, Any, Any]) -> Async
         size, digest = await _look_at(file)
         for name in sorted(texts):
             digest.update(f"\n{name}={texts[name]}".encode())
-        key = jobs.artifacts.object_key(job_id, jobs.artifacts.INPUT_NAME)
+        key = artifact_key(job_id, jobs.artifacts.INPUT_NAME)
         try:
             async with media.checked_clip(platform, "gait_clip", _parts(file)) as clean:
                 size = clean.stat().st_size

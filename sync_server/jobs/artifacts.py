@@ -11,6 +11,13 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sync_server.platform.artifact_links import (
+    ARTIFACT_PATH,
+    JOB_PATTERN,
+    NAME_PATTERN,
+    artifact_key,
+    artifact_url,
+)
 from sync_server.platform.context import Platform
 from sync_server.platform.errors import not_found
 
@@ -18,10 +25,9 @@ LINK_MS: Final = 60 * 60_000
 INPUT_LINK_MS: Final = 26 * 60 * 60_000
 """A job may wait long, and is told for 24 hours that it ended."""
 INPUT_NAME: Final = "input.mp4"
-NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 _NAME: Final = re.compile(NAME_PATTERN)
 _OURS: Final = re.compile(
-    rf"(?:https?://[^/\s?#]+)?/api/artifacts/([A-Za-z0-9_.:-]{{1,128}})/({NAME_PATTERN})(?:\?.*)?"
+    rf"(?:https?://[^/\s?#]+)?{ARTIFACT_PATH}({JOB_PATTERN})/({NAME_PATTERN})(?:\?.*)?"
 )
 TYPES: Final = {
     "mp4": "video/mp4",
@@ -31,11 +37,6 @@ TYPES: Final = {
     "webp": "image/webp",
     "json": "application/json",
 }
-
-
-def object_key(job_id: str, name: str) -> str:
-    """Return where a file of a job lies in the object store."""
-    return f"artifacts/{job_id}/{name}"
 
 
 def checked_name(name: str) -> str:
@@ -52,10 +53,9 @@ def content_type(name: str) -> str:
 
 def signed_url(platform: Platform, job_id: str, name: str, for_ms: int = LINK_MS) -> str:
     """Return an address of a job's file that works without signing in for a while."""
-    expires_ms = platform.clock() + for_ms
-    signature = platform.signer.sign("artifact", f"{job_id}/{name}", expires_ms)
-    base = platform.settings.public_url.rstrip("/")
-    return f"{base}/api/artifacts/{job_id}/{name}?expires={expires_ms}&signature={signature}"
+    key = artifact_key(job_id, name)
+    signer, base = platform.signer, platform.settings.public_url
+    return artifact_url(signer, base, key, platform.clock(), for_ms)
 
 
 def parse(url: str) -> tuple[str, str] | None:
@@ -72,7 +72,7 @@ def is_ours(platform: Platform, url: str) -> bool:
 
 def unsigned(result: dict[str, Any], job_id: str) -> dict[str, Any]:
     """Return a result whose addresses of the job's own files have no server and no signature."""
-    done = _mapped(result, job_id, lambda name: f"/api/artifacts/{job_id}/{name}")
+    done = _mapped(result, job_id, lambda name: f"{ARTIFACT_PATH}{job_id}/{name}")
     assert isinstance(done, dict)
     return done
 
@@ -108,7 +108,7 @@ def _mapped(value: Any, job_id: str, change: Any) -> Any:
         return {key: _mapped(item, job_id, change) for key, item in value.items()}
     if isinstance(value, list):
         return [_mapped(item, job_id, change) for item in value]
-    if isinstance(value, str) and "/api/artifacts/" in value:
+    if isinstance(value, str) and ARTIFACT_PATH in value:
         own = parse(value)
         # Another job's file is not this job's to give away.
         if own is not None and own[0] == job_id:

@@ -18,6 +18,7 @@ from sync_server.ai.contract import AREAS, Accepted, Area, Event
 from sync_server.jobs import artifacts, events, service, store, waiting
 from sync_server.jobs.documents import JobDoc, JobList, LiveEvent, job_document
 from sync_server.platform import rate_limit, webhooks
+from sync_server.platform.artifact_links import artifact_key
 from sync_server.platform.context import Platform, provide_user
 from sync_server.platform.errors import not_found, problems
 from sync_server.platform.openapi import EITHER_WAY
@@ -127,7 +128,7 @@ async def get_artifact(
         async with platform.database.read() as tx:
             if await store.load_own(tx, user.user_no, job_id) is None:
                 raise not_found()
-    key = artifacts.object_key(job_id, name)
+    key = artifact_key(job_id, name)
     size = await platform.objects.size(key)
     if size is None:
         raise not_found()

@@ -12,6 +12,7 @@ from sync_server.jobs import artifacts, store
 from sync_server.jobs.creating import fail, hand_over
 from sync_server.jobs.model import Job
 from sync_server.platform import rate_limit
+from sync_server.platform.artifact_links import artifact_key
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import Problem
@@ -82,7 +83,7 @@ async def _delete_inputs(platform: Platform, now_ms: int) -> None:
         now_ms - INPUT_KEPT_MS, _BATCH,
     )  # fmt: skip
     for job_id in rows:
-        await platform.objects.delete(artifacts.object_key(job_id, artifacts.INPUT_NAME))
+        await platform.objects.delete(artifact_key(job_id, artifacts.INPUT_NAME))
         async with platform.database.transaction() as tx:
             await tx.execute("UPDATE analysis_job SET input_bytes = 0 WHERE job_id = ?", job_id)
 
@@ -164,7 +165,7 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
 
 def _file_keys(job: Job) -> Iterable[str]:
     names = artifacts.names_in(job.result or {}, job.job_id) | {artifacts.INPUT_NAME}
-    return [artifacts.object_key(job.job_id, name) for name in sorted(names)]
+    return [artifact_key(job.job_id, name) for name in sorted(names)]
 
 
 async def _read(platform: Platform, sql: str, *args: int) -> list[str]:

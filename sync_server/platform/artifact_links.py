@@ -14,8 +14,10 @@ from sync_server.platform.tokens import TokenSigner
 ARTIFACT_LINK_MS: Final = 7 * 24 * 3600 * 1000
 ARTIFACT_PATH: Final = "/api/artifacts/"
 _PREFIX: Final = "artifacts/"
-_JOB: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+JOB_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}"
+NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+_JOB: Final = re.compile(JOB_PATTERN)
+_NAME: Final = re.compile(NAME_PATTERN)
 _QUERY: Final = re.compile(r"expires=([0-9]{1,16})&signature=([0-9a-f]{1,128})")
 
 
@@ -29,9 +31,14 @@ def artifact_key(job_id: str, name: str) -> str:
     return f"{_PREFIX}{job_id}/{name}"
 
 
-def artifact_url(signer: TokenSigner, public_url: str, key: str, now_ms: int) -> str:
-    """Sign an address of an artifact for seven days; `key` as `artifact_key` makes it."""
-    expires_ms = now_ms + ARTIFACT_LINK_MS
+def artifact_url(
+    signer: TokenSigner, public_url: str, key: str, now_ms: int, for_ms: int = ARTIFACT_LINK_MS
+) -> str:
+    """Sign an address of an artifact, for seven days by default; `key` as `artifact_key` makes it.
+
+    It opens without signing in until it expires.
+    """
+    expires_ms = now_ms + for_ms
     signed = key.removeprefix(_PREFIX)
     signature = signer.sign("artifact", signed, expires_ms)
     base = public_url.rstrip("/")
