@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from sync_server.ai.role import AiRole
+from sync_server.ai.vet.role import VetRole
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database, StorageFull, StorageReadOnly, Tx
 from sync_server.platform.errors import Problem
@@ -43,6 +44,8 @@ class Platform:
     pokes: Pokes
     ai: AiRole | None = None
     """The AI role: in this process or behind HTTP; None where this process has none."""
+    vet: VetRole | None = None
+    """The vet chat of the AI role, likewise."""
     job_effects: Mapping[str, JobEffect] = field(default_factory=dict)
     """By area of the job."""
     wakes: Wakes = field(default_factory=Wakes)

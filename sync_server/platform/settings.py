@@ -80,6 +80,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     twelvelabs_model: str = "pegasus1.5"
     llm_daily_calls: int = 5_000
     """Paid calls a day (UTC) before the fallback answers."""
+    vet_backend: Literal["embedded", "openai", "gemini"] = "embedded"
+    """Who answers the vet chat: the reviewed knowledge base itself, or a model over it."""
+    vet_model: str = ""
+    """The chat's model; empty: openai_model or gemini_model."""
+    vet_vision_model: str = ""
+    """The model for turns with a picture; empty: the chat's."""
+    vet_deadline_s: float = 15.0
+    vet_embedding: Literal["off", "openai", "gemini"] = "off"
+    """Vectors beside words in the search of the knowledge base."""
+    embedding_model: str = ""
+    """Empty: text-embedding-3-small or gemini-embedding-001."""
+    knowledge_dir: str = ""
+    """Folder of knowledge entries (JSON), editable while running; empty: the program's."""
 
     @property
     def database(self) -> str:
@@ -103,6 +116,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.ai_database.startswith("postgres"):
             return self.ai_database
         return f"sqlite:///{Path(self.data_dir) / 'engine.sqlite'}"
+
+    @property
+    def knowledge_database(self) -> str:
+        """The index of the vet chat's documents: always a file of the process that searches."""
+        return str(Path(self.data_dir) / "knowledge.sqlite")
 
     @property
     def object_store(self) -> str:
