@@ -24,7 +24,7 @@ from sync_server.media.reading import (
     document,
     link,
     open_own_media,
-    owned,
+    owned_mission_clips,
     owned_photos,
     parts,
     photo,
@@ -47,9 +47,8 @@ from sync_server.platform.video_check import check_video
 
 __all__ = [
     "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "erase", "link",
-    "open_own_media",
-    "owned", "owned_photos", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url",
-    "sweep", "take_clip", "touch", "usage",
+    "open_own_media", "owned_mission_clips", "owned_photos", "parts", "photo", "picture_bytes",
+    "ready", "receive", "signed_url", "sweep", "take_clip", "touch", "usage",
 ]  # fmt: skip
 
 
