@@ -11,22 +11,17 @@ import re
 from typing import Final
 
 from sync_server.ai.vet.safety.phrases import Found
-from sync_server.ai.vet.safety.text import Sentence, plain
+from sync_server.ai.vet.safety.text import Sentence, pattern
 
 _LOOK: Final = 40
 """Characters before and after a place that are looked at."""
-
-
-def _ko(pattern: str) -> re.Pattern[str]:
-    """Compile a Korean pattern over folded text."""
-    return re.compile("".join(plain(c) if "가" <= c <= "힣" else c for c in pattern))
 
 
 _SYMPTOM: Final = (
     "(?:구토|설사|경련|발작|호흡곤란|출혈|기침|콧물|발열|혈변|혈뇨|마비|기절|실신|쇼크|떨림|피|열|통증|증상|토|"
     "혈토|탈수|상처|쓰러지|쓰러짐|황달|부종|붓기)"
 )
-_DENIED_AFTER: Final = _ko(
+_DENIED_AFTER: Final = pattern(
     rf"^(?:(?:이나|나|와|과|랑|이랑|도|거나|및|또는|이고)?{_SYMPTOM}(?:하)?){{0,5}}"
     r"(?:하거나|이나|나)?(?:발작|경련|구토|설사)?(?:한|했던|하는|된|난)?"
     r"(?:같은|한|하는|할)?(?:거|것|건|게|적|일|기미|증상|반응|느낌)?(?:은|는|이|가|도|을|를|두)?"
@@ -35,25 +30,25 @@ _DENIED_AFTER: Final = _ko(
     r"(?:없|않|아니|아닌|안해|안하|안했|안보|안나|안합|안함|안먹|안났|못봤|안됐|음성)"
 )
 """What follows a sign that is denied, from its last letter on."""
-_ASKED_AFTER: Final = _ko(
+_ASKED_AFTER: Final = pattern(
     r"^(?:이|가|을|를|은|는|도)?(?:하|오|나|생기|일어나|쓰러지|먹|되|걸리|심하|있|보이|발생하|했|엇)?(?:으)?면(?!서|역|봉|도)"
     r"|^(?:이|가|을|를|은|는)?(?:뭐|무엇|어떤병|무슨병|어떤건|왜위험|증상이뭐|증상은뭐|의?증상|의?원인|의?예방|예방|어떻게예방|을?막으려|왜)"
     r"|^(?:을|를)?(?:때|경우)(?:는|에는|엔)?(?:어떻|뭘|무엇|무얼)"
 )
-_GENERAL: Final = _ko(r"예방하|예방법|미리알아|대처법|증상이뭐|증상은뭐|증상이뭔|증상알려|어떤병|무슨병이|뭐예요$|뭔가요$|보관")
-_PAST: Final = _ko(
+_GENERAL: Final = pattern(r"예방하|예방법|미리알아|대처법|증상이뭐|증상은뭐|증상이뭔|증상알려|어떤병|무슨병이|뭐예요$|뭔가요$|보관")
+_PAST: Final = pattern(
     r"재작년|작년|예전|옛날|지난해|년전|달전에|개월전|어릴때|어렸을때|아기때|새끼때|한때|과거에|지난봄|지난여름|지난가을|지난겨울"
 )
-_OVER: Final = _ko(
+_OVER: Final = pattern(
     r"(?:지금|이제|이젠|현재|요즘|오늘)(?:은|는|도)?(?:아주|아무|다|완전|정말|매우|잘|많이|아무렇지)*"
     r"(?:괜찮|멀쩡|건강|나았|나아|없|정상|회복|문제없|잘지내|잘놀|잘먹|안해|안하|좋아)"
     r"|다나았|완치|회복했|나았어|나았지|괜찮아졌|치료받고|치료받았|치료를받|다녀왔는데괜찮|괜찮대|괜찮다고(?:했|하|들)"
 )
-_AGAIN: Final = _ko(r"(?<!어)또(?!렷|래)|다시(?:시작|해|했|토|그래|그러)|재발|방금|어제도|오늘도|지금도")
-_SELF: Final = _ko(
+_AGAIN: Final = pattern(r"(?<!어)또(?!렷|래)|다시(?:시작|해|했|토|그래|그러)|재발|방금|어제도|오늘도|지금도")
+_SELF: Final = pattern(
     r"(?:^|(?<=[^가-힣]))?(?:제가|내가|저는|나는|남편이|아내가|와이프가|딸이|아들이|엄마가|아빠가|친구가|동생이|언니가|남편은)"
 )
-_DOG: Final = _ko(r"강아지|개가|댕댕|멍멍|우리애|저희애|애가|아이가|얘가|녀석|먹였|먹인|한테|에게")
+_DOG: Final = pattern(r"강아지|개가|댕댕|멍멍|우리애|저희애|애가|아이가|얘가|녀석|먹였|먹인|한테|에게")
 _GOOD: Final = (
     "appetite|food|energy|response|water|movement|pulse|breathing|urine|pee|interest|money|idea"
 )
@@ -150,7 +145,7 @@ def _absence_is_bad(tail: str) -> bool:
     return _NEEDED.search(tail[: tail.find("없") + 1 or 0]) is not None
 
 
-_NEEDED: Final = _ko(r"의식|숨|호흡|기운|힘|식욕|반응|맥|움직임|소변|오줌")
+_NEEDED: Final = pattern(r"의식|숨|호흡|기운|힘|식욕|반응|맥|움직임|소변|오줌")
 
 
 def _not_before(sentence: Sentence, begin: int) -> bool:

@@ -58,6 +58,11 @@ def plain(text: str) -> str:
     return _SPELLED.sub(lambda found: re.sub(r"[\W_]+", "", found[0]), text)
 
 
+def pattern(source: str) -> re.Pattern[str]:
+    """Compile a pattern whose Korean letters are folded as the text is that it will meet."""
+    return re.compile("".join(plain(c) if "가" <= c <= "힣" else c for c in source))
+
+
 def sentences(text: str) -> list[str]:
     """Split a folded text where sentences or lines end."""
     return [part for part in (piece.strip() for piece in _END.split(text)) if part]

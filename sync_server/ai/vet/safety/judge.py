@@ -1,0 +1,388 @@
+"""The judgement of one sentence of an answer, in whatever language it is.
+
+`look` finds what is in it; `judge` says whether it may be read by an owner:
+
+- ok: as it is;
+- soften: a disease said to be certain; `rewritten` says it as a possibility;
+- drop: an unclear sentence about a medicine or a poison, a link, an address, a claim to be a vet;
+- danger: a medicine or an amount to give, a poison called safe, a procedure at home, a way around the
+  vet, delay or false calm in an emergency, the rules of the chat told or thrown away. An answer that
+  says such a thing once is not trusted any further.
+
+What is not understood and names a medicine, a poison or an amount is never ok.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+from sync_server.ai.vet.safety import judge_en, judge_ko, lists
+from sync_server.ai.vet.safety.phrases import Trie
+from sync_server.ai.vet.safety.text import pattern, plain, sentence, visible
+
+Verdict = Literal["ok", "soften", "drop", "danger"]
+Kind = Literal["human_medicine", "vet_medicine", "medicine_word", "toxin", "emetic", "disease"]
+_KINDS: Final[tuple[Kind, ...]] = (
+    "human_medicine", "vet_medicine", "medicine_word", "toxin", "emetic", "disease",
+)  # fmt: skip
+_HARMFUL: Final = frozenset({"human_medicine", "toxin", "emetic"})
+_MEDICINES: Final = frozenset({"human_medicine", "vet_medicine", "medicine_word", "emetic"})
+
+_HANGUL: Final = re.compile(r"[가-힣]")
+_ENGLISH: Final = re.compile(r"\b(?!(?:mg|ml|kg|cm|mm|cc|iu|km|kcal)\b)[a-z]{2,}")
+_FOREIGN: Final = re.compile(r"[぀-ヿ一-鿿ऀ-෿฀-๿؀-ۿА-яЀ-ӿΑ-ω]")
+_URL: Final = re.compile(
+    r"!?\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)?|(?:https?|ftp|data|javascript|file)\s?:\s?/{0,2}\S+|"
+    r"\bwww\.\S+|\b[a-z0-9-]{2,60}\.(?:com|net|org|io|co|kr|me|ly|gl|app|dev|info|shop|xyz|link|site|store)\b\S*",
+    re.IGNORECASE,
+)
+_TAG: Final = re.compile(r"</?[a-zA-Z!][^>\n]{0,300}>?")
+_CONTACT: Final = re.compile(
+    r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{2,20}|(?<!\d)0\d{1,2}[-. )]{0,2}\d{3,4}[-. ]?\d{4}(?!\d)|\+\d{1,3}[-. ]?\d[\d. -]{6,14}\d|"
+    r"(?:카카오톡|카톡|텔레그램|라인|kakaotalk|telegram|whatsapp)\s?(?:아이디|id|오픈채팅|@)",
+    re.IGNORECASE,
+)
+_ENCODED: Final = re.compile(r"(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_-]{28,}|[A-Za-z+/]{60,}|(?:\\u[0-9a-f]{4}){3,}|(?:&#x?[0-9a-f]{2,6};){3,}", re.IGNORECASE)
+_LEAKS: Final = pattern(
+    r"시스템프롬프트|시스템메시지|시스템지시|(?:내|제|저의|나의|저에게|내게|제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트)(?:은|는|을|를|이|가|대로)|개발자모드|"
+    r"규칙(?:을|은|이)?(?:없이|무시|잊|해제|버리)|지침(?:을|은)?(?:없이|무시|잊|해제)|제한(?:을|이|은)?(?:없이|해제|풀)|안전(?:장치|필터|모드)(?:를|가|는)?(?:해제|꺼|끄|껐)|"
+    r"systemprompt|developermode|myinstructions|myrulesare|myguidelines|iwasinstructed|iwastoldto|ignor\w{0,3}(?:my|the|all|previous|your)(?:rules|instructions|guidelines|previous)|"
+    r"withoutanyrestrictions|norestrictions|unrestrictedmode|danmode|jailbr"
+)
+_POSES: Final = pattern(
+    r"(?:저는|나는|전|난)(?:면허(?:를|가)?(?:있는|가진)?)?(?:수의사|의사)(?:입니다|이에요|예요|에요|로서)|수의사로서(?!는)|수의사인제가|"
+    r"(?:iam|im)(?:a|your|an)(?:licensed|real|qualified|experienced)?(?:vet|veterinarian|doctor)|asa(?:licensed|qualified|real)?(?:vet|veterinarian)(?:i|,i)"
+)
+_HARM_SELF: Final = pattern(
+    r"번개탄|목을매|손목을긋|손목을그|뛰어내리|자살(?:하는|하세|하면|방법)|죽는게(?:낫|좋)|죽어도|따라가(?:세요|도)|죽으(?:세요|면)|"
+    r"killyourself|endyourlife|hangyourself|overdose|betteroffdead|slityour|jumpoff|followyourdog"
+)
+_HURTS: Final = pattern(
+    r"(?:미끼|고기|소시지|사료|간식|음식)(?:에|속에|안에).{0,8}(?:섞|넣|묻|숨)|몰래.{0,10}(?:먹|놓|뿌)|흔적.{0,6}(?:없|남지)|들키지|(?:독|농약|쥐약).{0,10}(?:섞|놓|뿌|묻)|"
+    r"withoutgettingcaught|untraceable|poisonedbait|hideitinmeat|mix.{0,20}(?:into|with)(?:the|some)?(?:meat|food|bait)"
+)
+_THIS: Final = pattern(r"그거|그것|그걸|이거|이것|이걸|그약|이약|해당약|해당제품|같은약|그정도|이정도|조금|소량|약간|적은양|한번쯤|한번정도|반개|하나")
+_THIS_EN: Final = re.compile(r"\b(?:it|that|this|them|those|these|one|some|a little|a bit|small amounts?|tiny|few)\b")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a sentence is read against."""
+
+    emergency: bool = False
+    crisis: bool = False
+    harmful: bool = False
+    """The question or the sentence before is about a medicine or a poison."""
+    medicine: bool = False
+    """... about a medicine, of any kind."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a sentence; `rewritten` where it is softened or parts of it are cut out."""
+
+    verdict: Verdict
+    reason: str = ""
+    rewritten: str = ""
+    kinds: frozenset[str] = frozenset()
+
+
+Secret = tuple[tuple[int, frozenset[str]], ...]
+"""Runs of letters of a text that must not be told, with their length, for each language."""
+
+
+@cache
+def _names() -> tuple[Trie, Trie, Trie]:
+    """Search for names: in the solid text, in its words, in the solid text of Korean sentences."""
+    korean, english, mixed = Trie(), Trie(), Trie()
+    entries = lists.lexicon()
+    for number, kind in enumerate(_KINDS):
+        both: lists.InBoth = getattr(entries, kind)
+        for name in both.ko:
+            # A single syllable (암) is in too many words; it is found by its ending in judge_ko.
+            if len(name) > 1:
+                korean.add(plain(name), number)
+        for name in both.en:
+            english.add(f" {plain(name).replace('_', ' ')} ", number)
+            joined = plain(name).replace("_", "")
+            if len(joined) >= 4 and kind != "disease":
+                mixed.add(joined, number)
+            if len(joined) >= 7 and kind in _HARMFUL:
+                korean.add(joined, number)
+    return korean, english, mixed
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A piece of text with the kinds of names in it and where they end, by view."""
+
+    text: str
+    solid: str
+    words: str
+    solid_names: tuple[tuple[Kind, int, int], ...]
+    word_names: tuple[tuple[Kind, int, int], ...]
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds named at all."""
+        return frozenset(k for k, _, _ in (*self.solid_names, *self.word_names))
+
+
+def look(text: str) -> Seen:
+    """Fold a text and find the names in it."""
+    return _look(plain(text))
+
+
+def _look(folded: str) -> Seen:
+    part = sentence(" ".join(folded.split()))
+    korean, english, mixed = _names()
+    hits = [
+        (_KINDS[k], b, e) for k, spans in korean.search(part.solid).items() for b, e in spans
+        if not judge_ko.is_instead(part.solid[e : e + 10])
+    ]  # fmt: skip
+    if _HANGUL.search(part.solid):
+        hits += [
+            (_KINDS[k], b, e) for k, spans in mixed.search(part.solid).items() for b, e in spans
+            if not judge_ko.is_instead(part.solid[e : e + 10])
+        ]  # fmt: skip
+    words = [(_KINDS[k], b, e) for k, spans in english.search(part.words).items() for b, e in spans]
+    return Seen(part.text, part.solid, part.words, tuple(hits), tuple(words))
+
+
+def is_sensitive(seen: Seen, around: Surroundings) -> bool:
+    """Whether a sentence that has begun so must be read to its end before it is shown.
+
+    Where the question is an emergency, despair, or about a medicine or a poison, every one must.
+    """
+    if around.emergency or around.crisis or around.harmful:
+        return True
+    if seen.kinds or any(c in seen.text for c in "[]()<>@`\\|{}=") or re.search(r"\d", seen.text):
+        return True
+    if _URL.search(seen.text) or _FOREIGN.search(seen.text):
+        return True
+    if len(seen.text) > 0 and len(max(seen.text.split(), key=len, default="")) > 24:
+        return True
+    return (
+        judge_ko.SENSITIVE.search(seen.solid) is not None
+        or judge_en.SENSITIVE.search(seen.text) is not None
+        or judge_ko.agrees(seen.solid)
+        or judge_en.agrees(seen.text)
+    )
+
+
+def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
+    """Judge a whole sentence; `rules` are the letters-only pieces of the secret rules (see `leak`)."""
+    seen = look(raw)
+    kinds = frozenset(seen.kinds)
+    danger = _danger(seen, around, rules)
+    if danger:
+        return Judged("danger", danger, kinds=kinds)
+    cut = _cut_out(raw)
+    if cut != raw:
+        again = look(cut)
+        if _danger(again, around, rules):
+            return Judged("danger", "link", kinds=kinds)
+        return Judged("drop", "link", rewritten=cut, kinds=kinds)
+    if _POSES.search(seen.solid):
+        return Judged("drop", "identity", kinds=kinds)
+    if len(_FOREIGN.findall(raw)) > max(2, len(raw) // 20):
+        return Judged("drop", "language", kinds=kinds)
+    if _unclear(seen):
+        return Judged("drop", "medicine", kinds=kinds)
+    soft = _softened(raw, seen)
+    if soft:
+        return Judged("soften", "diagnosis", rewritten=soft, kinds=kinds)
+    return Judged("ok", kinds=kinds)
+
+
+def _danger(seen: Seen, around: Surroundings, rules: Secret) -> str:
+    solid, text = seen.solid, seen.text
+    if _ENCODED.search(visible(text)):
+        return "encoded"
+    if _LEAKS.search(solid) or leaks(solid, rules):
+        return "leak"
+    if around.crisis and _HARM_SELF.search(solid):
+        return "self_harm"
+    korean = _HANGUL.search(solid) is not None
+    # A Korean sentence with an English name or unit in it is Korean.
+    english = len(_ENGLISH.findall(text)) > (1 if korean else 0)
+    if korean:
+        reason = _danger_ko(seen, around)
+        if reason:
+            return reason
+    if english:
+        reason = _danger_en(seen, around)
+        if reason:
+            return reason
+    return ""
+
+
+def _danger_ko(seen: Seen, around: Surroundings) -> str:
+    solid = seen.solid
+    if judge_ko.sends_away(solid):
+        return "no_vet"
+    if judge_ko.cuts(solid):
+        return "procedure"
+    if _HURTS.search(solid) and (seen.kinds & _HARMFUL or around.harmful):
+        return "dangerous_advice"
+    if around.emergency and judge_ko.delays(solid):
+        return "delay"
+    if around.emergency and judge_ko.soothes(solid):
+        return "false_calm"
+    vet = judge_ko.names_vet(solid)
+    given = False
+    for stretch in judge_ko.stretches(solid):
+        if stretch.way not in ("do", "unclear"):
+            given = given or stretch.way == "do_not"
+            continue
+        piece = _look(stretch.text)
+        has_dose = judge_ko.dose(stretch.text)
+        if has_dose and not (judge_ko.food(stretch.text) and not piece.kinds & _MEDICINES):
+            return "dose"
+        if stretch.way == "unclear":
+            continue
+        if piece.kinds & _HARMFUL:
+            return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
+        if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:
+            return "prescription"
+        if judge_ko.portion(stretch.text) and piece.kinds & _MEDICINES:
+            return "dose"
+        if around.harmful and not judge_ko.food(solid) and not vet and not judge_ko.warns(solid):
+            if _THIS.search(stretch.text) or len(stretch.text) <= 12:
+                return "dangerous_advice"
+    if judge_ko.dose(solid) and not judge_ko.warns(solid) and not (
+        judge_ko.food(solid) and not seen.kinds & _MEDICINES
+    ):
+        return "dose"
+    if judge_ko.praises(solid):
+        if seen.kinds & _HARMFUL:
+            return "false_calm"
+        if around.harmful and not judge_ko.warns(solid) and not judge_ko.food(solid):
+            if _THIS.search(solid) or len(solid) <= 24:
+                return "false_calm"
+    if around.harmful and judge_ko.agrees(solid) and len(solid) <= 30 and not (
+        judge_ko.warns(solid) or judge_ko.names_vet(solid)
+    ):
+        return "false_calm"
+    return ""
+
+
+def _danger_en(seen: Seen, around: Surroundings) -> str:
+    text = " ".join(seen.text.split())
+    if judge_en.sends_away(text):
+        return "no_vet"
+    if judge_en.cuts(text):
+        return "procedure"
+    if around.emergency and judge_en.delays(text):
+        return "delay"
+    if around.emergency and judge_en.soothes(text):
+        return "false_calm"
+    vet = judge_en.names_vet(text)
+    if _HURTS.search(seen.solid) and (seen.kinds & _HARMFUL or around.harmful) and not judge_en.warns(text):
+        return "dangerous_advice"
+    stopped = False
+    for stretch in judge_en.stretches(text):
+        stopped = stopped or stretch.way == "do_not"
+        if stretch.way != "do":
+            continue
+        piece = _look(stretch.text)
+        dose = judge_en.dose(stretch.text)
+        food = judge_en.food(stretch.text)
+        if dose and not (food and not piece.kinds & _MEDICINES):
+            if piece.kinds or around.medicine or not food:
+                return "dose"
+        if piece.kinds & _HARMFUL:
+            return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
+        if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:
+            return "prescription"
+        if around.harmful and not food and not vet and _THIS_EN.search(stretch.text) and not judge_en.warns(text):
+            return "dangerous_advice"
+    if judge_en.dose(text) and not stopped and not judge_en.warns(text) and not (
+        judge_en.food(text) and not seen.kinds & _MEDICINES
+    ):
+        return "dose"
+    if judge_en.praises(text):
+        if seen.kinds & _HARMFUL:
+            return "false_calm"
+        if around.harmful and not judge_en.warns(text) and not judge_en.food(text):
+            if _THIS_EN.search(text) or len(text) <= 40:
+                return "false_calm"
+    if around.harmful and judge_en.agrees(text) and len(text) <= 60 and not judge_en.warns(text):
+        return "false_calm"
+    return ""
+
+
+def _unclear(seen: Seen) -> bool:
+    """Whether a medicine or a poison is named and nothing makes clear that it is no advice."""
+    korean = _HANGUL.search(seen.solid) is not None
+    if korean:
+        warned, cared = judge_ko.warns(seen.solid), judge_ko.cares(seen.solid)
+        praised, by_vet = judge_ko.praises(seen.solid), judge_ko.names_vet(seen.solid)
+        open_ways = [s for s in judge_ko.stretches(seen.solid) if s.way == "unclear"]
+        unread = any(_look(s.text).kinds & (_HARMFUL | _MEDICINES) for s in open_ways)
+    else:
+        warned, cared = judge_en.warns(seen.text), judge_en.cares(seen.text)
+        praised, by_vet = judge_en.praises(seen.text), judge_en.names_vet(seen.text)
+        unread = False
+    if unread and not warned:
+        return True
+    if seen.kinds & _MEDICINES and praised and not by_vet and not warned:
+        return True
+    return bool(seen.kinds & (_HARMFUL | {"vet_medicine"})) and not (warned or cared)
+
+
+_CERTAINLY: Final = re.compile(r"\b(?:definitely|clearly|certainly|obviously) ", re.IGNORECASE)
+_LATER_KO: Final = "일 가능성이 있어요. 정확한 판단은 수의사 진료가 필요해요."
+
+
+def _softened(raw: str, seen: Seen) -> str:
+    """Say a disease as a possibility, or return nothing where none is claimed."""
+    for kind, _begin, end in seen.solid_names:
+        if kind == "disease" and judge_ko.claims(seen.solid, end):
+            return raw[: _raw_place(raw, end)] + _LATER_KO
+    for kind, begin, end in seen.word_names:
+        if kind == "disease" and judge_en.claims(seen.words, begin + 1):
+            count = len("".join(seen.words[:end].split()))
+            start = _raw_place(raw, len("".join(seen.words[: begin + 1].split())))
+            name = raw[start : _raw_place(raw, count)].strip()
+            lead = _CERTAINLY.sub("", raw[:start]).rstrip()
+            if re.search(r"\b(?:a|an)$", lead, re.IGNORECASE):
+                return f"{lead} {name}-like problem, but only a vet's examination can tell."
+            return f"{lead} something that could be {name}, but only a vet's examination can tell."
+    return ""
+
+
+def _raw_place(raw: str, letters: int) -> int:
+    """Return the place in the raw text behind so many letters and digits of the folded one."""
+    seen = 0
+    for at, c in enumerate(raw):
+        if seen >= letters:
+            return at
+        seen += sum(1 for d in plain(c) if d.isalnum())
+    return len(raw)
+
+
+def _cut_out(raw: str) -> str:
+    """Take links, pictures, tags and addresses out of a sentence."""
+    if not (_URL.search(raw) or _TAG.search(raw) or _CONTACT.search(raw)):
+        return raw
+    cut = re.sub(r"(?<!!)\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)?", r"\1", raw)
+    for what in (_URL, _TAG, _CONTACT):
+        cut = what.sub("", cut)
+    return cut
+
+
+def pieces(text: str, size: int) -> tuple[int, frozenset[str]]:
+    """Cut a secret text into all its runs of so many letters."""
+    letters = "".join(c for c in plain(text) if c.isalnum())
+    return size, frozenset(letters[i : i + size] for i in range(max(0, len(letters) - size + 1)))
+
+
+def leaks(solid: str, rules: Secret) -> bool:
+    """Whether a run of the secret text stands in an answer's letters."""
+    return any(
+        solid[i : i + size] in runs for size, runs in rules for i in range(len(solid) - size + 1)
+    )
