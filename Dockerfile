@@ -12,6 +12,7 @@ COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY LICENSE README.md ./
 COPY assets/references assets/references
+COPY assets/safety assets/safety
 COPY assets/tracks assets/tracks
 COPY assets/models assets/models
 COPY assets/clips assets/clips

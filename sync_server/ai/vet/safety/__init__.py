@@ -5,7 +5,12 @@ fixed words. All rules are lists and patterns in this folder and in `assets/safe
 """
 
 from sync_server.ai.vet.safety.notes import (
-    RULES_VERSION, decline_text, opening, safe_template, safety_note, system_rules,
+    RULES_VERSION,
+    decline_text,
+    opening,
+    safe_template,
+    safety_note,
+    system_rules,
 )  # fmt: skip
 from sync_server.ai.vet.safety.post import RulePostSafety
 from sync_server.ai.vet.safety.pre import RulePreSafety

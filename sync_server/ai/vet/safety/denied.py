@@ -26,29 +26,43 @@ _DENIED_AFTER: Final = pattern(
     r"(?:하거나|이나|나)?(?:발작|경련|구토|설사)?(?:한|했던|하는|된|난)?"
     r"(?:같은|한|하는|할)?(?:거|것|건|게|적|일|기미|증상|반응|느낌)?(?:은|는|이|가|도|을|를|두)?"
     r"(?:전혀|아직|아예|딱히|별로|모두|다|둘다|한번도|절대)?"
-    r"(?:하지|지|나지|보이지|있지|하진|진|지는|지도|하지는|하지도|나지는|나지도|인지는)?(?:은|는|도|를)?"
+    r"(?:하지|지|나지|보이지|있지|하진|진|지는|지도|하지는|하지도|나지는|나지도|인지는)?(?:은|"
+    r"는|도|를)?"
     r"(?:없|않|아니|아닌|안해|안하|안했|안보|안나|안합|안함|안먹|안났|못봤|안됐|음성)"
 )
 """What follows a sign that is denied, from its last letter on."""
 _ASKED_AFTER: Final = pattern(
-    r"^(?:이|가|을|를|은|는|도)?(?:하|오|나|생기|일어나|쓰러지|먹|되|걸리|심하|있|보이|발생하|했|엇)?(?:으)?면(?!서|역|봉|도)"
-    r"|^(?:이|가|을|를|은|는)?(?:뭐|무엇|어떤병|무슨병|어떤건|왜위험|증상이뭐|증상은뭐|의?증상|의?원인|의?예방|예방|어떻게예방|을?막으려|왜)"
+    r"^(?:이|가|을|를|은|는|도)?(?:하|오|나|생기|일어나|쓰러지|먹|되|걸리|심하|있|보이|발생하|"
+    r"했|엇)?(?:으)?면(?!서|역|봉|도)"
+    r"|^(?:이|가|을|를|은|는)?(?:뭐|무엇|어떤병|무슨병|어떤건|왜위험|증상이뭐|증상은뭐|의?증상|"
+    r"의?원인|의?예방|예방|어떻게예방|을?막으려|왜)"
     r"|^(?:을|를)?(?:때|경우)(?:는|에는|엔)?(?:어떻|뭘|무엇|무얼)"
 )
-_GENERAL: Final = pattern(r"예방하|예방법|미리알아|대처법|증상이뭐|증상은뭐|증상이뭔|증상알려|어떤병|무슨병이|뭐예요$|뭔가요$|보관")
+_GENERAL: Final = pattern(
+    r"예방하|예방법|미리알아|대처법|증상이뭐|증상은뭐|증상이뭔|증상알려|어떤병|무슨병이|"
+    r"뭐예요$|뭔가요$|보관"
+)
 _PAST: Final = pattern(
-    r"재작년|작년|예전|옛날|지난해|년전|달전에|개월전|어릴때|어렸을때|아기때|새끼때|한때|과거에|지난봄|지난여름|지난가을|지난겨울"
+    r"재작년|작년|예전|옛날|지난해|년전|달전에|개월전|어릴때|어렸을때|아기때|새끼때|한때|"
+    r"과거에|지난봄|지난여름|지난가을|지난겨울"
 )
 _OVER: Final = pattern(
-    r"(?:지금|이제|이젠|현재|요즘|오늘)(?:은|는|도)?(?:아주|아무|다|완전|정말|매우|잘|많이|아무렇지)*"
+    r"(?:지금|이제|이젠|현재|요즘|오늘)(?:은|는|도)?(?:아주|아무|다|완전|정말|매우|잘|많이|"
+    r"아무렇지)*"
     r"(?:괜찮|멀쩡|건강|나았|나아|없|정상|회복|문제없|잘지내|잘놀|잘먹|안해|안하|좋아)"
-    r"|다나았|완치|회복했|나았어|나았지|괜찮아졌|치료받고|치료받았|치료를받|다녀왔는데괜찮|괜찮대|괜찮다고(?:했|하|들)"
+    r"|다나았|완치|회복했|나았어|나았지|괜찮아졌|치료받고|치료받았|치료를받|다녀왔는데괜찮|"
+    r"괜찮대|괜찮다고(?:했|하|들)"
 )
-_AGAIN: Final = pattern(r"(?<!어)또(?!렷|래)|다시(?:시작|해|했|토|그래|그러)|재발|방금|어제도|오늘도|지금도")
+_AGAIN: Final = pattern(
+    r"(?<!어)또(?!렷|래)|다시(?:시작|해|했|토|그래|그러)|재발|방금|어제도|오늘도|지금도"
+)
 _SELF: Final = pattern(
-    r"(?:^|(?<=[^가-힣]))?(?:제가|내가|저는|나는|남편이|아내가|와이프가|딸이|아들이|엄마가|아빠가|친구가|동생이|언니가|남편은)"
+    r"(?:^|(?<=[^가-힣]))?(?:제가|내가|저는|나는|남편이|아내가|와이프가|딸이|아들이|엄마가|"
+    r"아빠가|친구가|동생이|언니가|남편은)"
 )
-_DOG: Final = pattern(r"강아지|개가|댕댕|멍멍|우리애|저희애|애가|아이가|얘가|녀석|먹였|먹인|한테|에게")
+_DOG: Final = pattern(
+    r"강아지|개가|댕댕|멍멍|우리애|저희애|애가|아이가|얘가|녀석|먹였|먹인|한테|에게"
+)
 _GOOD: Final = (
     "appetite|food|energy|response|water|movement|pulse|breathing|urine|pee|interest|money|idea"
 )
@@ -57,12 +71,14 @@ _NOT: Final = (
     r"have not|is not|does not|did not|do not|denies|no signs? of)"
 )
 _FILL: Final = (
-    r"(?:any|a|an|more|had|have|has|having|been|being|signs?|of|actual|visible|the|further|new|other|"
+    r"(?:any|a|an|more|had|have|has|having|been|being|signs?|of|actual|visible|the|further|new|"
+    r"other|"
     r"ever|really|yet|history|trouble|difficulty|and|or|even|sign|show|showing|to)"
 )
 _DENIED_BEFORE: Final = re.compile(
     rf"\b{_NOT} (?:{_FILL} )*"
-    rf"(?:(?!(?:{_GOOD})\b)[a-z]{{3,14}}(?: up)?(?:, (?:no |not |or |nor )?| or | nor )(?:{_FILL} )*){{0,4}}$"
+    rf"(?:(?!(?:{_GOOD})\b)[a-z]{{3,14}}(?: up)?(?:, (?:no |not |or |nor )?| or |"
+    rf" nor )(?:{_FILL} )*){{0,4}}$"
 )
 _ASKED_BEFORE: Final = re.compile(
     r"\b(?:what (?:are|is) (?:the )?(?:signs?|symptoms?|causes?)|signs? of|symptoms? of|prevent|"
@@ -77,20 +93,24 @@ _PAST_EN: Final = re.compile(
     r"long ago|used to)\b"
 )
 _OVER_EN: Final = re.compile(
-    r"\b(?:(?:fine|ok|okay|healthy|well|good|normal|recovered) (?:now|since|ever since|again|today)|"
-    r"(?:been|is|now|fully|totally|all) (?:fine|ok|okay|healthy|better|well|recovered)|vet (?:said|says) "
-    r"(?:he|she|its?|hes|shes)[a-z ]{0,12}(?:fine|ok|okay)|got treated|was treated|has been treated|"
+    r"\b(?:(?:fine|ok|okay|healthy|well|good|normal|recovered) (?:now|since|ever since|again|"
+    r"today)|"
+    r"(?:been|is|now|fully|totally|all) (?:fine|ok|okay|healthy|better|well|recovered)|"
+    r"vet (?:said|says) "
+    r"(?:he|she|its?|hes|shes)[a-z ]{0,12}(?:fine|ok|okay)|got treated|was treated|"
+    r"has been treated|"
     r"surgery last year|back from the vet)\b"
 )
 _AGAIN_EN: Final = re.compile(r"\b(?:again|just now|right now|today|another|keeps|still)\b")
 _SELF_EN: Final = re.compile(
-    r"\b(?:i|we|my (?:husband|wife|son|daughter|mom|dad|kid|kids|boyfriend|girlfriend|friend|roommate))"
+    r"\b(?:i|we|my (?:husband|wife|son|daughter|mom|dad|kid|kids|boyfriend|girlfriend|friend|"
+    r"roommate))"
     r"(?: (?:just|also|accidentally|only|already|have|had|was|am|were))* "
     r"(?:ate|eat|eaten|eating|had|drank|swallowed|took|chewed)\b[^.!?]{0,40}$"
 )
 
 
-def is_denied(sentence: Sentence, found: Found[object]) -> bool:
+def is_denied(sentence: Sentence, found: Found[str]) -> bool:
     """Whether the sentence says that it is not so."""
     if found.korean:
         tail = sentence.solid[found.end : found.end + _LOOK]
@@ -101,7 +121,7 @@ def is_denied(sentence: Sentence, found: Found[object]) -> bool:
     return _DENIED_BEFORE.search(before) is not None
 
 
-def is_only_asked(sentence: Sentence, found: Found[object]) -> bool:
+def is_only_asked(sentence: Sentence, found: Found[str]) -> bool:
     """Whether it is a general or a what-if question."""
     if found.korean:
         if _ASKED_AFTER.match(sentence.solid[found.end : found.end + _LOOK]):
@@ -127,7 +147,7 @@ def says_it_is_over(sentence: Sentence) -> bool:
     return _OVER_EN.search(sentence.words) is not None and _AGAIN_EN.search(sentence.words) is None
 
 
-def is_of_someone_else(sentence: Sentence, found: Found[object]) -> bool:
+def is_of_someone_else(sentence: Sentence, found: Found[str]) -> bool:
     """Whether the owner, not the dog, ate it."""
     if found.korean:
         before = sentence.solid[max(0, found.begin - 16) : found.begin + 2]
@@ -155,7 +175,7 @@ def _not_before(sentence: Sentence, begin: int) -> bool:
     return sentence.opens[begin - 1]
 
 
-def _around(sentence: Sentence, found: Found[object]) -> tuple[str, str]:
+def _around(sentence: Sentence, found: Found[str]) -> tuple[str, str]:
     """Give the text with its commas before and after an English place."""
     # `words` has no commas; the clause is found again by counting the words before.
     count = sentence.words[: found.begin].split()

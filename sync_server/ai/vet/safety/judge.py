@@ -36,36 +36,61 @@ _ENGLISH: Final = re.compile(r"\b(?!(?:mg|ml|kg|cm|mm|cc|iu|km|kcal)\b)[a-z]{2,}
 _FOREIGN: Final = re.compile(r"[぀-ヿ一-鿿ऀ-෿฀-๿؀-ۿА-яЀ-ӿΑ-ω]")
 _URL: Final = re.compile(
     r"!?\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)?|(?:https?|ftp|data|javascript|file)\s?:\s?/{0,2}\S+|"
-    r"\bwww\.\S+|\b[a-z0-9-]{2,60}\.(?:com|net|org|io|co|kr|me|ly|gl|app|dev|info|shop|xyz|link|site|store)\b\S*",
+    r"\bwww\.\S+|\b[a-z0-9-]{2,60}\.(?:com|net|org|io|co|kr|me|ly|gl|app|dev|info|shop|xyz|"
+    r"link|site|store)\b\S*",
     re.IGNORECASE,
 )
 _TAG: Final = re.compile(r"</?[a-zA-Z!][^>\n]{0,300}>?")
 _CONTACT: Final = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{2,20}|(?<!\d)0\d{1,2}[-. )]{0,2}\d{3,4}[-. ]?\d{4}(?!\d)|\+\d{1,3}[-. ]?\d[\d. -]{6,14}\d|"
+    r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{2,20}|"
+    r"(?<!\d)0\d{1,2}[-. )]{0,2}\d{3,4}[-. ]?\d{4}(?!\d)|\+\d{1,3}[-. ]?\d[\d. -]{6,14}\d|"
     r"(?:카카오톡|카톡|텔레그램|라인|kakaotalk|telegram|whatsapp)\s?(?:아이디|id|오픈채팅|@)",
     re.IGNORECASE,
 )
-_ENCODED: Final = re.compile(r"(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_-]{28,}|[A-Za-z+/]{60,}|(?:\\u[0-9a-f]{4}){3,}|(?:&#x?[0-9a-f]{2,6};){3,}", re.IGNORECASE)
+_ENCODED: Final = re.compile(
+    r"(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_-]{28,}|[A-Za-z+/]{60,}|(?:\\u[0-9a-f]{4}){3,}|"
+    r"(?:&#x?[0-9a-f]{2,6};){3,}",
+    re.IGNORECASE,
+)
 _LEAKS: Final = pattern(
-    r"시스템프롬프트|시스템메시지|시스템지시|(?:내|제|저의|나의|저에게|내게|제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트)(?:은|는|을|를|이|가|대로)|개발자모드|"
-    r"규칙(?:을|은|이)?(?:없이|무시|잊|해제|버리)|지침(?:을|은)?(?:없이|무시|잊|해제)|제한(?:을|이|은)?(?:없이|해제|풀)|안전(?:장치|필터|모드)(?:를|가|는)?(?:해제|꺼|끄|껐)|"
-    r"systemprompt|developermode|myinstructions|myrulesare|myguidelines|iwasinstructed|iwastoldto|ignor\w{0,3}(?:my|the|all|previous|your)(?:rules|instructions|guidelines|previous)|"
+    r"시스템프롬프트|시스템메시지|시스템지시|(?:내|제|저의|나의|저에게|내게|"
+    r"제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트)(?:은|는|을|를|이|가|대로)|"
+    r"개발자모드|"
+    r"규칙(?:을|은|이)?(?:없이|무시|잊|해제|버리)|지침(?:을|은)?(?:없이|무시|잊|해제)|"
+    r"제한(?:을|이|은)?(?:없이|해제|풀)|안전(?:장치|필터|모드)(?:를|가|는)?(?:해제|꺼|끄|껐)|"
+    r"systemprompt|developermode|myinstructions|myrulesare|myguidelines|iwasinstructed|"
+    r"iwastoldto|ignor\w{0,3}(?:my|the|all|previous|your)(?:rules|instructions|guidelines|"
+    r"previous)|"
     r"withoutanyrestrictions|norestrictions|unrestrictedmode|danmode|jailbr"
 )
 _POSES: Final = pattern(
-    r"(?:저는|나는|전|난)(?:면허(?:를|가)?(?:있는|가진)?)?(?:수의사|의사)(?:입니다|이에요|예요|에요|로서)|수의사로서(?!는)|수의사인제가|"
-    r"(?:iam|im)(?:a|your|an)(?:licensed|real|qualified|experienced)?(?:vet|veterinarian|doctor)|asa(?:licensed|qualified|real)?(?:vet|veterinarian)(?:i|,i)"
+    r"(?:저는|나는|전|난)(?:면허(?:를|가)?(?:있는|가진)?)?(?:수의사|의사)(?:입니다|이에요|예요|"
+    r"에요|로서)|수의사로서(?!는)|수의사인제가|"
+    r"(?:iam|im)(?:a|your|an)(?:licensed|real|qualified|experienced)?(?:vet|veterinarian|"
+    r"doctor)|asa(?:licensed|qualified|real)?(?:vet|veterinarian)(?:i|,i)"
 )
 _HARM_SELF: Final = pattern(
-    r"번개탄|목을매|손목을긋|손목을그|뛰어내리|자살(?:하는|하세|하면|방법)|죽는게(?:낫|좋)|죽어도|따라가(?:세요|도)|죽으(?:세요|면)|"
-    r"killyourself|endyourlife|hangyourself|overdose|betteroffdead|slityour|jumpoff|followyourdog"
+    r"번개탄|목을매|손목을긋|손목을그|자살(?:하는방|하세|하면|방법)|killyourself|endyourlife|hangyourself|"
+    r"slityour|followyourdog"
 )
+_HARM_SELF_HINT: Final = pattern(
+    r"뛰어내리|죽는게|죽어도|죽으(?:세요|면)|따라가|편해질|overdose|betteroff|jumpoff|peacefulway"
+)
+"""Ordinary words where nobody despairs."""
 _HURTS: Final = pattern(
-    r"(?:미끼|고기|소시지|사료|간식|음식)(?:에|속에|안에).{0,8}(?:섞|넣|묻|숨)|몰래.{0,10}(?:먹|놓|뿌)|흔적.{0,6}(?:없|남지)|들키지|(?:독|농약|쥐약).{0,10}(?:섞|놓|뿌|묻)|"
-    r"withoutgettingcaught|untraceable|poisonedbait|hideitinmeat|mix.{0,20}(?:into|with)(?:the|some)?(?:meat|food|bait)"
+    r"(?:미끼|고기|소시지|사료|간식|음식)(?:에|속에|안에).{0,8}(?:섞|넣|묻|숨)|"
+    r"몰래.{0,10}(?:먹|놓|뿌)|흔적.{0,6}(?:없|남지)|들키지|(?:독|농약|쥐약).{0,10}(?:섞|놓|뿌|"
+    r"묻)|"
+    r"withoutgettingcaught|untraceable|poisonedbait|hideitinmeat|mix.{0,20}(?:into|with)(?:the|"
+    r"some)?(?:meat|food|bait)"
 )
-_THIS: Final = pattern(r"그거|그것|그걸|이거|이것|이걸|그약|이약|해당약|해당제품|같은약|그정도|이정도|조금|소량|약간|적은양|한번쯤|한번정도|반개|하나")
-_THIS_EN: Final = re.compile(r"\b(?:it|that|this|them|those|these|one|some|a little|a bit|small amounts?|tiny|few)\b")
+_THIS: Final = pattern(
+    r"그거|그것|그걸|이거|이것|이걸|그약|이약|해당약|해당제품|같은약|그정도|이정도|조금|소량|"
+    r"약간|적은양|한번쯤|한번정도|반개|하나"
+)
+_THIS_EN: Final = re.compile(
+    r"\b(?:it|that|this|them|those|these|one|some|a little|a bit|small amounts?|tiny|few)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,7 @@ class Surroundings:
     """What a sentence is read against."""
 
     emergency: bool = False
+    """A sign was reported, for now or for today: nothing may put the vet off."""
     crisis: bool = False
     harmful: bool = False
     """The question or the sentence before is about a medicine or a poison."""
@@ -130,6 +156,10 @@ class Seen:
         """The kinds named at all."""
         return frozenset(k for k, _, _ in (*self.solid_names, *self.word_names))
 
+    def kinds_between(self, begin: int, end: int) -> frozenset[Kind]:
+        """Return the kinds named in a part of the solid text."""
+        return frozenset(k for k, at, _ in self.solid_names if begin <= at < end)
+
 
 def look(text: str) -> Seen:
     """Fold a text and find the names in it."""
@@ -139,9 +169,10 @@ def look(text: str) -> Seen:
 def _look(folded: str) -> Seen:
     part = sentence(" ".join(folded.split()))
     korean, english, mixed = _names()
+    # Two syllables are in too many words (와인 in 사료와 인형): they count where a word begins.
     hits = [
         (_KINDS[k], b, e) for k, spans in korean.search(part.solid).items() for b, e in spans
-        if not judge_ko.is_instead(part.solid[e : e + 10])
+        if (e - b > 2 or part.opens[b]) and not judge_ko.is_instead(part.solid[e : e + 10])
     ]  # fmt: skip
     if _HANGUL.search(part.solid):
         hits += [
@@ -204,7 +235,7 @@ def _danger(seen: Seen, around: Surroundings, rules: Secret) -> str:
         return "encoded"
     if _LEAKS.search(solid) or leaks(solid, rules):
         return "leak"
-    if around.crisis and _HARM_SELF.search(solid):
+    if _HARM_SELF.search(solid) or (around.crisis and _HARM_SELF_HINT.search(solid)):
         return "self_harm"
     korean = _HANGUL.search(solid) is not None
     # A Korean sentence with an English name or unit in it is Korean.
@@ -226,45 +257,59 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
         return "no_vet"
     if judge_ko.cuts(solid):
         return "procedure"
-    if _HURTS.search(solid) and (seen.kinds & _HARMFUL or around.harmful):
+    if (
+        _HURTS.search(solid)
+        and (seen.kinds & _HARMFUL or around.harmful)
+        and not judge_ko.forbids(solid)
+    ):
         return "dangerous_advice"
     if around.emergency and judge_ko.delays(solid):
         return "delay"
     if around.emergency and judge_ko.soothes(solid):
         return "false_calm"
+    if any(
+        kind in _HARMFUL | _MEDICINES and judge_ko.is_given(solid[end : end + 10])
+        for kind, _, end in seen.solid_names
+    ):
+        return "human_medicine"
     vet = judge_ko.names_vet(solid)
-    given = False
+    vet_named = judge_ko.sends_to_vet(solid)
     for stretch in judge_ko.stretches(solid):
         if stretch.way not in ("do", "unclear"):
-            given = given or stretch.way == "do_not"
             continue
-        piece = _look(stretch.text)
-        has_dose = judge_ko.dose(stretch.text)
-        if has_dose and not (judge_ko.food(stretch.text) and not piece.kinds & _MEDICINES):
+        kinds = seen.kinds_between(stretch.begin, stretch.end)
+        amount = judge_ko.dose if stretch.way == "do" else judge_ko.amount_told
+        has_dose = amount(stretch.text)
+        if has_dose and not (judge_ko.food(stretch.text) and not kinds & _MEDICINES):
             return "dose"
         if stretch.way == "unclear":
             continue
-        if piece.kinds & _HARMFUL:
-            return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
-        if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:
+        if kinds & _HARMFUL:
+            return "human_medicine" if "human_medicine" in kinds else "toxin"
+        if kinds & {"vet_medicine", "medicine_word"} and not vet:
             return "prescription"
-        if judge_ko.portion(stretch.text) and piece.kinds & _MEDICINES:
+        if judge_ko.portion(stretch.text) and kinds & _MEDICINES:
             return "dose"
         if around.harmful and not judge_ko.food(solid) and not vet and not judge_ko.warns(solid):
             if _THIS.search(stretch.text) or len(stretch.text) <= 12:
                 return "dangerous_advice"
-    if judge_ko.dose(solid) and not judge_ko.warns(solid) and not (
-        judge_ko.food(solid) and not seen.kinds & _MEDICINES
+    if (
+        judge_ko.amount_told(solid)
+        and not judge_ko.warns(solid)
+        and not (judge_ko.food(solid) and not seen.kinds & _MEDICINES)
     ):
         return "dose"
     if judge_ko.praises(solid):
         if seen.kinds & _HARMFUL:
             return "false_calm"
-        if around.harmful and not judge_ko.warns(solid) and not judge_ko.food(solid):
+        if around.harmful and not (judge_ko.warns(solid) or judge_ko.food(solid) or vet_named):
             if _THIS.search(solid) or len(solid) <= 24:
                 return "false_calm"
-    if around.harmful and judge_ko.agrees(solid) and len(solid) <= 30 and not (
-        judge_ko.warns(solid) or judge_ko.names_vet(solid)
+    if (
+        around.harmful
+        and judge_ko.agrees(solid)
+        and len(solid) <= 30
+        and not (judge_ko.warns(solid) or judge_ko.names_vet(solid))
     ):
         return "false_calm"
     return ""
@@ -281,7 +326,11 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
     if around.emergency and judge_en.soothes(text):
         return "false_calm"
     vet = judge_en.names_vet(text)
-    if _HURTS.search(seen.solid) and (seen.kinds & _HARMFUL or around.harmful) and not judge_en.warns(text):
+    if (
+        _HURTS.search(seen.solid)
+        and (seen.kinds & _HARMFUL or around.harmful)
+        and not judge_en.warns(text)
+    ):
         return "dangerous_advice"
     stopped = False
     for stretch in judge_en.stretches(text):
@@ -298,10 +347,19 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
             return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
         if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:
             return "prescription"
-        if around.harmful and not food and not vet and _THIS_EN.search(stretch.text) and not judge_en.warns(text):
+        if (
+            around.harmful
+            and not food
+            and not vet
+            and _THIS_EN.search(stretch.text)
+            and not judge_en.warns(text)
+        ):
             return "dangerous_advice"
-    if judge_en.dose(text) and not stopped and not judge_en.warns(text) and not (
-        judge_en.food(text) and not seen.kinds & _MEDICINES
+    if (
+        judge_en.amount_told(text)
+        and not stopped
+        and not judge_en.warns(text)
+        and not (judge_en.food(text) and not seen.kinds & _MEDICINES)
     ):
         return "dose"
     if judge_en.praises(text):
@@ -322,7 +380,9 @@ def _unclear(seen: Seen) -> bool:
         warned, cared = judge_ko.warns(seen.solid), judge_ko.cares(seen.solid)
         praised, by_vet = judge_ko.praises(seen.solid), judge_ko.names_vet(seen.solid)
         open_ways = [s for s in judge_ko.stretches(seen.solid) if s.way == "unclear"]
-        unread = any(_look(s.text).kinds & (_HARMFUL | _MEDICINES) for s in open_ways)
+        unread = any(
+            seen.kinds_between(s.begin, s.end) & (_HARMFUL | _MEDICINES) for s in open_ways
+        )
     else:
         warned, cared = judge_en.warns(seen.text), judge_en.cares(seen.text)
         praised, by_vet = judge_en.praises(seen.text), judge_en.names_vet(seen.text)
@@ -331,7 +391,7 @@ def _unclear(seen: Seen) -> bool:
         return True
     if seen.kinds & _MEDICINES and praised and not by_vet and not warned:
         return True
-    return bool(seen.kinds & (_HARMFUL | {"vet_medicine"})) and not (warned or cared)
+    return bool(seen.kinds & {"human_medicine", "vet_medicine"}) and not (warned or cared)
 
 
 _CERTAINLY: Final = re.compile(r"\b(?:definitely|clearly|certainly|obviously) ", re.IGNORECASE)
@@ -343,7 +403,8 @@ def _softened(raw: str, seen: Seen) -> str:
     for kind, _begin, end in seen.solid_names:
         if kind == "disease" and judge_ko.claims(seen.solid, end):
             return raw[: _raw_place(raw, end)] + _LATER_KO
-    for kind, begin, end in seen.word_names:
+    several = sum(kind == "disease" for kind, _, _ in seen.word_names) > 1
+    for kind, begin, end in () if several else seen.word_names:
         if kind == "disease" and judge_en.claims(seen.words, begin + 1):
             count = len("".join(seen.words[:end].split()))
             start = _raw_place(raw, len("".join(seen.words[: begin + 1].split())))

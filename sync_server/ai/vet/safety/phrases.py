@@ -104,7 +104,9 @@ class Phrases(Generic[Owner]):
             *self._in_view(self._english.search(sentence.words), NEAR_EN, korean=False),
         ]
 
-    def _in_view(self, places: dict[int, list[Span]], near: int, *, korean: bool) -> list[Found[Owner]]:
+    def _in_view(
+        self, places: dict[int, list[Span]], near: int, *, korean: bool
+    ) -> list[Found[Owner]]:
         innocent = places.pop(_INNOCENT, None)
         if innocent:
             places = {part: _outside(spans, innocent) for part, spans in places.items()}

@@ -28,7 +28,13 @@ from sync_server.ai.vet.contract import ChatRequest, Language
 from sync_server.ai.vet.ports import SafetyFlags, Verdict
 from sync_server.ai.vet.safety import notes
 from sync_server.ai.vet.safety.judge import (
-    Judged, Secret, Surroundings, is_sensitive, judge, look, pieces,
+    Judged,
+    Secret,
+    Surroundings,
+    is_sensitive,
+    judge,
+    look,
+    pieces,
 )  # fmt: skip
 from sync_server.ai.vet.safety.text import visible
 
@@ -45,7 +51,9 @@ _HARMFUL_KINDS: Final = frozenset(
 _MEDICINE_KINDS: Final = frozenset({"human_medicine", "vet_medicine", "medicine_word"})
 
 _ENDS: Final = re.compile(r"[.!?…。！？][\"'”’)\]*_~]{0,4}$")
-_ABBREVIATION: Final = re.compile(r"(?:^|\W)(?:dr|mr|mrs|ms|vs|e\.g|i\.e|approx|etc|no|\d{1,2})\.$", re.IGNORECASE)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|\W)(?:dr|mr|mrs|ms|vs|e\.g|i\.e|approx|etc|no|\d{1,2})\.$", re.IGNORECASE
+)
 _STARTS_LINE: Final = re.compile(r"^(?:[-*•·▪#>①-⑳]|\d{1,2}[.)])")
 
 
@@ -119,9 +127,7 @@ class CheckedStream:
             if not self._tripped and not content.strip() and not self._request.partial:
                 self._trip("empty")
             if self._tripped:
-                template = notes.safe_template(
-                    self._request, self._flags, self._request.language
-                )
+                template = notes.safe_template(self._request, self._flags, self._request.language)
                 self._done = Verdict(template, True, tuple(dict.fromkeys(self._reasons)))
             else:
                 self._done = Verdict(content, False, tuple(dict.fromkeys(self._reasons)))
@@ -195,7 +201,7 @@ class CheckedStream:
     def _around(self) -> Surroundings:
         kinds = self._asked.union(*self._before) if self._before else self._asked
         return Surroundings(
-            emergency=self._flags.emergency,
+            emergency=bool(self._flags.signs),
             crisis=self._flags.owner_crisis,
             harmful=bool(kinds & _HARMFUL_KINDS) or bool(self._flags.declined & _RISKY),
             medicine=bool(kinds & _MEDICINE_KINDS),
@@ -220,7 +226,11 @@ def _kinds_of(text: str) -> frozenset[str]:
 
 
 def _ask_vet(language: Language) -> str:
-    return " … 이 부분은 수의사에게 확인해 주세요." if language == "ko" else " … please ask a vet about this."
+    return (
+        " … 이 부분은 수의사에게 확인해 주세요."
+        if language == "ko"
+        else " … please ask a vet about this."
+    )
 
 
 @cache

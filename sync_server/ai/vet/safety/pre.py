@@ -54,7 +54,7 @@ class RulePreSafety:
             text = turn.content[: min(MAX_READ_CHARS, left)]
             left -= len(text)
             if turn.role == "assistant":
-                injection = injection or _tries_to_change_rules(text)
+                injection = injection or _tries(plain(text)) or _hides_a_try(text)
                 continue
             earlier = _read(text, request.language)
             user_turns += 1
@@ -114,7 +114,7 @@ def _read(text: str, language: Language) -> _Read:
     return _Read(
         signs=signs,
         wishes=frozenset(wishes),
-        injection=injection or _tries_to_change_rules(text),
+        injection=injection or _hides_a_try(text),
         crisis=crisis,
         over=over and not signs,
     )
@@ -135,20 +135,24 @@ def _sign(sign_id: str, language: Language) -> Sign:
     return Sign(sign_id, getattr(entry.name, language), entry.urgency)
 
 
-def _tries_to_change_rules(text: str) -> bool:
-    text = text[:MAX_READ_CHARS]
+def _tries(folded: str) -> bool:
+    """Whether a folded text tries to change the rules in plain words."""
+    return any(
+        found.owner == "injection"
+        for part in sentences(folded)
+        for found in lists.wish_phrases().search(sentence(" ".join(part.split())))
+    )
+
+
+def _hides_a_try(text: str) -> bool:
+    """Whether it does so by marks of another role's turn, or wrapped in base64 or rot13."""
     shown = unicodedata.normalize("NFKC", visible(text))
     if _MARKS.search(shown.lower()):
         return True
-    readings = [text, *_unwrapped(shown)]
+    readings = _unwrapped(shown)
     if shown.isascii():
         readings.append(codecs.encode(shown, "rot13"))
-    return any(
-        found.owner == "injection"
-        for reading in readings
-        for part in sentences(plain(reading))
-        for found in lists.wish_phrases().search(sentence(" ".join(part.split())))
-    )
+    return any(_tries(plain(reading)) for reading in readings)
 
 
 def _unwrapped(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _INITIAL: Final = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
@@ -32,18 +33,16 @@ _MEDIAL_FOLDS: Final = {5: 1, 7: 3, 10: 11, 15: 11}
 """ㅔ as ㅐ, ㅖ as ㅒ, ㅙ and ㅞ as ㅚ: they sound alike, and are the commonest misspellings."""
 
 _SPELLED: Final = re.compile(r"(?<![^\W_])(?:[a-z][\W_]{1,3}){3,40}[a-z](?![^\W_])")
-_END: Final = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]{0,3}\s+|\n+|(?<=[요다죠까])\s+(?=그런데|근데)")
+_END: Final = re.compile(
+    r"(?<=[.!?…。！？])[\"'”’)\]]{0,3}\s+|\n+|(?<=[요다죠까])\s+(?=그런데|근데)"
+)
 
 
 def visible(text: str) -> str:
     """Return the text without characters that have no shape of their own (zero width, controls)."""
     if text.isascii():
         return "".join(c for c in text if c >= " " or c in "\n\t")
-    return "".join(
-        c for c in text
-        if unicodedata.category(c) not in ("Cf", "Cc", "Cs", "Co", "Cn") or c in "\n\t"
-        if c not in "\u115f\u1160\u3164\uffa0\ufe0f\ufe0e"
-    )  # fmt: skip
+    return "".join(c for c in text if _has_shape(c))
 
 
 def plain(text: str) -> str:
@@ -109,6 +108,14 @@ def solid(text: str) -> str:
     return "".join(c for c in plain(text) if c.isalnum())
 
 
+@lru_cache(maxsize=8_192)
+def _has_shape(c: str) -> bool:
+    if c in "\u115f\u1160\u3164\uffa0\ufe0f\ufe0e":
+        return False
+    return unicodedata.category(c) not in ("Cf", "Cc", "Cs", "Co", "Cn") or c in "\n\t"
+
+
+@lru_cache(maxsize=16_384)
 def _folded(c: str) -> str:
     code = ord(c) - _FIRST_SYLLABLE
     if not 0 <= code < _SYLLABLES:
