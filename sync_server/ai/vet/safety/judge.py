@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from sync_server.ai.vet.safety import judge_en, judge_ko, lists
+from sync_server.ai.vet.safety import allowed, judge_en, judge_ko, lists
 from sync_server.ai.vet.safety.phrases import Trie
 from sync_server.ai.vet.safety.text import pattern, plain, sentence, visible
 
@@ -54,7 +54,7 @@ _ENCODED: Final = re.compile(
 )
 _LEAKS: Final = pattern(
     r"시스템프롬프트|시스템메시지|시스템지시|(?:내|제|저의|나의|저에게|내게|"
-    r"제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트)(?:은|는|을|를|이|가|대로)|"
+    r"제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트|원칙)(?:은|는|을|를|이|가|대로|에)|"
     r"개발자모드|"
     r"규칙(?:을|은|이)?(?:없이|무시|잊|해제|버리)|지침(?:을|은)?(?:없이|무시|잊|해제)|"
     r"제한(?:을|이|은)?(?:없이|해제|풀)|안전(?:장치|필터|모드)(?:를|가|는)?(?:해제|꺼|끄|껐)|"
@@ -100,8 +100,12 @@ class Surroundings:
     emergency: bool = False
     """A sign was reported, for now or for today: nothing may put the vet off."""
     crisis: bool = False
+    asked_of_harm: bool = False
+    """The question is about a medicine or a poison."""
     harmful: bool = False
     """The question or the sentence before is about a medicine or a poison."""
+    injection: bool = False
+    """Someone tried to change the rules."""
     medicine: bool = False
     """... about a medicine, of any kind."""
 
@@ -223,10 +227,33 @@ def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
         return Judged("drop", "language", kinds=kinds)
     if _unclear(seen):
         return Judged("drop", "medicine", kinds=kinds)
+    reason = _not_allowed(seen, around)
+    if reason:
+        return Judged("drop", reason, kinds=kinds)
     soft = _softened(raw, seen)
     if soft:
         return Judged("soften", "diagnosis", rewritten=soft, kinds=kinds)
     return Judged("ok", kinds=kinds)
+
+
+def _not_allowed(seen: Seen, around: Surroundings) -> str:
+    """Where something is at stake only a sentence that helps there gets through."""
+    korean = _HANGUL.search(seen.solid) is not None
+    text = " ".join(seen.text.split())
+    if not any(c.isalnum() for c in text):
+        return ""
+    if around.injection and allowed.is_about_rules(seen.solid):
+        return "leak"
+    if around.emergency and not allowed.helps(seen.solid, text, korean):
+        return "off_plan"
+    careful = allowed.is_careful(seen.solid, text, korean)
+    if around.asked_of_harm and not careful:
+        return "medicine"
+    if seen.kinds & _HARMFUL and not careful and allowed.calms(seen.solid, text, korean):
+        return "medicine"
+    if allowed.is_unknown_remedy(seen.solid, text, korean):
+        return "unknown_remedy"
+    return ""
 
 
 def _danger(seen: Seen, around: Surroundings, rules: Secret) -> str:
@@ -303,7 +330,7 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
         if seen.kinds & _HARMFUL:
             return "false_calm"
         if around.harmful and not (judge_ko.warns(solid) or judge_ko.food(solid) or vet_named):
-            if _THIS.search(solid) or len(solid) <= 24:
+            if (_THIS.search(solid) or len(solid) <= 24) and not judge_ko.checked(solid):
                 return "false_calm"
     if (
         around.harmful

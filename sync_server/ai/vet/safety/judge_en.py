@@ -28,7 +28,7 @@ _GIVE: Final = re.compile(
 _GIVE_IT: Final = re.compile(
     r"\b(?:use(?! of)|using|take|try|put(?! in\b)|mix|hide|start|offer|pour|apply|applying|"
     r"grab|pop|add|"
-    r"sprinkle|buy|repeat|increase|double|split|half|rub)\b"
+    r"sprinkle|buy|repeat|increase|double|split|rub)\b"
 )
 _STOP: Final = (
     r"(?:not|never|dont|doesnt|avoid|without|shouldnt|cannot|cant|mustnt|wont|instead of|"
@@ -52,7 +52,7 @@ _TOLD: Final = re.compile(
 _WARN: Final = re.compile(
     r"(?<!not )(?<!isnt )(?<!arent )(?<!never )(?<!non )(?<!nor )"
     r"\b(?:dangerous|toxic|deadly|fatal|lethal|poisonous|harmful|poisoning|life threatening|"
-    r"unsafe|never|"
+    r"unsafe|(?:should|must) never|never (?:ever )?(?:give|feed|let|use|offer|share|leave|try|apply|put|make|be given|eat)|"
     r"(?:do not|dont) (?:ever |just |simply )?(?:give|feed|let|use|offer|share|leave|try|apply|"
     r"put|make|keep)|avoid|"
     r"damage|destroy|kidney failure|liver failure|emergency|kills?|serious harm|must not|"
@@ -161,6 +161,7 @@ _COUNT: Final = (
 _DOSE: Final = re.compile(
     rf"(?<![\w.]){_COUNT}(?: ?-?(?:to|or|and|a|an|of|half|small|baby|whole|single|full|adult|"
     rf"childrens|quarter|more|the|one|two|three|four|hundred|\d[\d.,/]*))*[ -]?{_UNIT}\b|"
+    r"\b(?:one|two|three|four|half) (?:a|per|each|every) (?:day|night|morning)\b|"
     r"\b(?:milligrams?|micrograms?)\b|\d ?mg\b|\bmg ?(?:/|per) ?(?:kg|lb|kilo\w*|pound)|"
     r"\b(?:per|every|each) (?:\d+ )?(?:kg|kilo\w*|lbs?|pounds?) (?:of body|body)\w*"
 )
@@ -336,6 +337,20 @@ def warns(text: str) -> bool:
 def cares(text: str) -> bool:
     """Whether it is about what happened, where to keep things, or whom to call."""
     return _CARE.search(text) is not None
+
+
+def forbids(text: str) -> bool:
+    """Whether the sentence is a prohibition as a whole, not a comfort."""
+    return (
+        re.match(r"(?:please |and |but |also )?(?:do not|dont|never|avoid)\b", text) is not None
+        and re.match(r"(?:please )?(?:do not|dont|never) (?:worry|panic|bother|rush|fret|be)\b", text) is None
+        and len(_CUT.split(text)) <= 3
+    )
+
+
+def goes(text: str) -> bool:
+    """Whether it sends to a vet at once."""
+    return _GO.search(text) is not None and re.search(rf"\b{_VET}\b", text) is not None
 
 
 def names_vet(text: str) -> bool:

@@ -188,7 +188,8 @@ class CheckedStream:
         elif new.strip() and new.startswith(shown):
             return new[released:].rstrip()
         self._dropped += 1
-        if self._dropped > _MOST_DROPPED:
+        half_told = judged.reason in _NOT_HALF and len(shown.split()) > 1
+        if self._dropped > _MOST_DROPPED or half_told:
             self._trip(judged.reason)
             return ""
         return _ask_vet(self._request.language) if shown.strip() else ""
@@ -199,11 +200,14 @@ class CheckedStream:
         self._word = self._space = self._sentence = ""
 
     def _around(self) -> Surroundings:
+        asked = bool(self._asked & _HARMFUL_KINDS) or bool(self._flags.declined & _RISKY)
         kinds = self._asked.union(*self._before) if self._before else self._asked
         return Surroundings(
             emergency=bool(self._flags.signs),
             crisis=self._flags.owner_crisis,
-            harmful=bool(kinds & _HARMFUL_KINDS) or bool(self._flags.declined & _RISKY),
+            asked_of_harm=asked,
+            harmful=asked or bool(kinds & _HARMFUL_KINDS),
+            injection=self._flags.injection,
             medicine=bool(kinds & _MEDICINE_KINDS),
         )
 
@@ -218,6 +222,8 @@ class CheckedStream:
             self._held = is_sensitive(look(last), self._around())
 
 
+_NOT_HALF: Final = frozenset({"medicine", "unknown_remedy", "leak"})
+"""Of such a sentence not even the beginning may stay."""
 _RISKY: Final = frozenset({"dose", "human_medicine", "prescription"})
 
 
