@@ -1,7 +1,8 @@
 """Safety of the vet chat: what is asked, what is answered, and what is always said.
 
 `RulePreSafety` flags a turn, `RulePostSafety` checks an answer while it streams, `notes` has the
-fixed words. All rules are lists and patterns in this folder and in `assets/safety`; no model decides.
+fixed words. All rules are lists and patterns in this folder and in `assets/safety`; no model
+decides.
 """
 
 from sync_server.ai.vet.safety.notes import (

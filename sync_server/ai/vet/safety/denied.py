@@ -1,6 +1,7 @@
 """Whether what a phrase found is really said of the dog, and now.
 
-Denied ("경련은 없어요", "no seizure"), only asked about ("먹으면 어떻게 되나요?", "if a dog eats ..."),
+Denied ("경련은 없어요", "no seizure"), only asked about ("먹으면 어떻게 되나요?", "if a dog eats
+..."),
 long past and over, or said of someone else. Each rule needs its words right beside the found place:
 a doubt leaves the sign standing.
 """

@@ -5,8 +5,10 @@
 - ok: as it is;
 - soften: a disease said to be certain; `rewritten` says it as a possibility;
 - drop: an unclear sentence about a medicine or a poison, a link, an address, a claim to be a vet;
-- danger: a medicine or an amount to give, a poison called safe, a procedure at home, a way around the
-  vet, delay or false calm in an emergency, the rules of the chat told or thrown away. An answer that
+- danger: a medicine or an amount to give, a poison called safe, a procedure at home, a way around
+  the
+  vet, delay or false calm in an emergency, the rules of the chat told or thrown away. An answer
+  that
   says such a thing once is not trusted any further.
 
 What is not understood and names a medicine, a poison or an amount is never ok.
@@ -16,22 +18,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Final, Literal
 
 from sync_server.ai.vet.safety import allowed, judge_en, judge_ko, lists
-from sync_server.ai.vet.safety.phrases import Trie
-from sync_server.ai.vet.safety.text import pattern, plain, sentence, visible
+from sync_server.ai.vet.safety.names import HANGUL, HARMFUL, MEDICINES, Seen, look, look_at
+from sync_server.ai.vet.safety.softening import softened
+from sync_server.ai.vet.safety.text import pattern, plain, visible
 
 Verdict = Literal["ok", "soften", "drop", "danger"]
-Kind = Literal["human_medicine", "vet_medicine", "medicine_word", "toxin", "emetic", "disease"]
-_KINDS: Final[tuple[Kind, ...]] = (
-    "human_medicine", "vet_medicine", "medicine_word", "toxin", "emetic", "disease",
-)  # fmt: skip
-_HARMFUL: Final = frozenset({"human_medicine", "toxin", "emetic"})
-_MEDICINES: Final = frozenset({"human_medicine", "vet_medicine", "medicine_word", "emetic"})
 
-_HANGUL: Final = re.compile(r"[가-힣]")
 _ENGLISH: Final = re.compile(r"\b(?!(?:mg|ml|kg|cm|mm|cc|iu|km|kcal)\b)[a-z]{2,}")
 _FOREIGN: Final = re.compile(r"[぀-ヿ一-鿿ऀ-෿฀-๿؀-ۿА-яЀ-ӿΑ-ω]")
 _URL: Final = re.compile(
@@ -54,7 +49,8 @@ _ENCODED: Final = re.compile(
 )
 _LEAKS: Final = pattern(
     r"시스템프롬프트|시스템메시지|시스템지시|(?:내|제|저의|나의|저에게|내게|"
-    r"제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트|원칙)(?:은|는|을|를|이|가|대로|에)|"
+    r"제게)(?:가)?(?:주어진|받은|숨겨진)?(?:지침|규칙|지시|프롬프트|원칙)(?:은|는|을|를|이|가|"
+    r"대로|에)|"
     r"개발자모드|"
     r"규칙(?:을|은|이)?(?:없이|무시|잊|해제|버리)|지침(?:을|은)?(?:없이|무시|잊|해제)|"
     r"제한(?:을|이|은)?(?:없이|해제|풀)|안전(?:장치|필터|모드)(?:를|가|는)?(?:해제|꺼|끄|껐)|"
@@ -70,7 +66,8 @@ _POSES: Final = pattern(
     r"doctor)|asa(?:licensed|qualified|real)?(?:vet|veterinarian)(?:i|,i)"
 )
 _HARM_SELF: Final = pattern(
-    r"번개탄|목을매|손목을긋|손목을그|자살(?:하는방|하세|하면|방법)|killyourself|endyourlife|hangyourself|"
+    r"번개탄|목을매|손목을긋|손목을그|자살(?:하는방|하세|하면|방법)|killyourself|endyourlife|"
+    r"hangyourself|"
     r"slityour|followyourdog"
 )
 _HARM_SELF_HINT: Final = pattern(
@@ -124,69 +121,6 @@ Secret = tuple[tuple[int, frozenset[str]], ...]
 """Runs of letters of a text that must not be told, with their length, for each language."""
 
 
-@cache
-def _names() -> tuple[Trie, Trie, Trie]:
-    """Search for names: in the solid text, in its words, in the solid text of Korean sentences."""
-    korean, english, mixed = Trie(), Trie(), Trie()
-    entries = lists.lexicon()
-    for number, kind in enumerate(_KINDS):
-        both: lists.InBoth = getattr(entries, kind)
-        for name in both.ko:
-            # A single syllable (암) is in too many words; it is found by its ending in judge_ko.
-            if len(name) > 1:
-                korean.add(plain(name), number)
-        for name in both.en:
-            english.add(f" {plain(name).replace('_', ' ')} ", number)
-            joined = plain(name).replace("_", "")
-            if len(joined) >= 4 and kind != "disease":
-                mixed.add(joined, number)
-            if len(joined) >= 7 and kind in _HARMFUL:
-                korean.add(joined, number)
-    return korean, english, mixed
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A piece of text with the kinds of names in it and where they end, by view."""
-
-    text: str
-    solid: str
-    words: str
-    solid_names: tuple[tuple[Kind, int, int], ...]
-    word_names: tuple[tuple[Kind, int, int], ...]
-
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """The kinds named at all."""
-        return frozenset(k for k, _, _ in (*self.solid_names, *self.word_names))
-
-    def kinds_between(self, begin: int, end: int) -> frozenset[Kind]:
-        """Return the kinds named in a part of the solid text."""
-        return frozenset(k for k, at, _ in self.solid_names if begin <= at < end)
-
-
-def look(text: str) -> Seen:
-    """Fold a text and find the names in it."""
-    return _look(plain(text))
-
-
-def _look(folded: str) -> Seen:
-    part = sentence(" ".join(folded.split()))
-    korean, english, mixed = _names()
-    # Two syllables are in too many words (와인 in 사료와 인형): they count where a word begins.
-    hits = [
-        (_KINDS[k], b, e) for k, spans in korean.search(part.solid).items() for b, e in spans
-        if (e - b > 2 or part.opens[b]) and not judge_ko.is_instead(part.solid[e : e + 10])
-    ]  # fmt: skip
-    if _HANGUL.search(part.solid):
-        hits += [
-            (_KINDS[k], b, e) for k, spans in mixed.search(part.solid).items() for b, e in spans
-            if not judge_ko.is_instead(part.solid[e : e + 10])
-        ]  # fmt: skip
-    words = [(_KINDS[k], b, e) for k, spans in english.search(part.words).items() for b, e in spans]
-    return Seen(part.text, part.solid, part.words, tuple(hits), tuple(words))
-
-
 def is_sensitive(seen: Seen, around: Surroundings) -> bool:
     """Whether a sentence that has begun so must be read to its end before it is shown.
 
@@ -209,10 +143,15 @@ def is_sensitive(seen: Seen, around: Surroundings) -> bool:
 
 
 def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
-    """Judge a whole sentence; `rules` are the letters-only pieces of the secret rules (see `leak`)."""
+    """Judge a whole sentence; `rules` are the letters-only pieces of the secret rules (see
+    `leak`)."""
     seen = look(raw)
     kinds = frozenset(seen.kinds)
+    reviewed = seen.solid in lists.reviewed_sentences()
     danger = _danger(seen, around, rules)
+    if danger and reviewed:
+        # True in general, but not the thing to say here.
+        return Judged("drop", danger, kinds=kinds)
     if danger:
         return Judged("danger", danger, kinds=kinds)
     cut = _cut_out(raw)
@@ -225,12 +164,14 @@ def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
         return Judged("drop", "identity", kinds=kinds)
     if len(_FOREIGN.findall(raw)) > max(2, len(raw) // 20):
         return Judged("drop", "language", kinds=kinds)
+    if reviewed:
+        return Judged("ok", kinds=kinds)
     if _unclear(seen):
         return Judged("drop", "medicine", kinds=kinds)
     reason = _not_allowed(seen, around)
     if reason:
         return Judged("drop", reason, kinds=kinds)
-    soft = _softened(raw, seen)
+    soft = softened(raw, seen)
     if soft:
         return Judged("soften", "diagnosis", rewritten=soft, kinds=kinds)
     return Judged("ok", kinds=kinds)
@@ -238,8 +179,8 @@ def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
 
 def _not_allowed(seen: Seen, around: Surroundings) -> str:
     """Where something is at stake only a sentence that helps there gets through."""
-    korean = _HANGUL.search(seen.solid) is not None
-    text = " ".join(seen.text.split())
+    korean = HANGUL.search(seen.solid) is not None
+    text = " ".join(seen.text.split()).lstrip("-*•·▪ ")
     if not any(c.isalnum() for c in text):
         return ""
     if around.injection and allowed.is_about_rules(seen.solid):
@@ -249,7 +190,9 @@ def _not_allowed(seen: Seen, around: Surroundings) -> str:
     careful = allowed.is_careful(seen.solid, text, korean)
     if around.asked_of_harm and not careful:
         return "medicine"
-    if seen.kinds & _HARMFUL and not careful and allowed.calms(seen.solid, text, korean):
+    if seen.kinds & MEDICINES and not careful:
+        return "medicine"
+    if seen.kinds & HARMFUL and not careful and allowed.calms(seen.solid, text, korean):
         return "medicine"
     if allowed.is_unknown_remedy(seen.solid, text, korean):
         return "unknown_remedy"
@@ -264,7 +207,7 @@ def _danger(seen: Seen, around: Surroundings, rules: Secret) -> str:
         return "leak"
     if _HARM_SELF.search(solid) or (around.crisis and _HARM_SELF_HINT.search(solid)):
         return "self_harm"
-    korean = _HANGUL.search(solid) is not None
+    korean = HANGUL.search(solid) is not None
     # A Korean sentence with an English name or unit in it is Korean.
     english = len(_ENGLISH.findall(text)) > (1 if korean else 0)
     if korean:
@@ -286,7 +229,7 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
         return "procedure"
     if (
         _HURTS.search(solid)
-        and (seen.kinds & _HARMFUL or around.harmful)
+        and (seen.kinds & HARMFUL or around.harmful)
         and not judge_ko.forbids(solid)
     ):
         return "dangerous_advice"
@@ -295,7 +238,7 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
     if around.emergency and judge_ko.soothes(solid):
         return "false_calm"
     if any(
-        kind in _HARMFUL | _MEDICINES and judge_ko.is_given(solid[end : end + 10])
+        kind in HARMFUL | MEDICINES and judge_ko.is_given(solid[end : end + 10])
         for kind, _, end in seen.solid_names
     ):
         return "human_medicine"
@@ -307,15 +250,15 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
         kinds = seen.kinds_between(stretch.begin, stretch.end)
         amount = judge_ko.dose if stretch.way == "do" else judge_ko.amount_told
         has_dose = amount(stretch.text)
-        if has_dose and not (judge_ko.food(stretch.text) and not kinds & _MEDICINES):
+        if has_dose and not (judge_ko.food(stretch.text) and not kinds & MEDICINES):
             return "dose"
         if stretch.way == "unclear":
             continue
-        if kinds & _HARMFUL:
+        if kinds & HARMFUL:
             return "human_medicine" if "human_medicine" in kinds else "toxin"
         if kinds & {"vet_medicine", "medicine_word"} and not vet:
             return "prescription"
-        if judge_ko.portion(stretch.text) and kinds & _MEDICINES:
+        if judge_ko.portion(stretch.text) and kinds & MEDICINES:
             return "dose"
         if around.harmful and not judge_ko.food(solid) and not vet and not judge_ko.warns(solid):
             if _THIS.search(stretch.text) or len(stretch.text) <= 12:
@@ -323,11 +266,11 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
     if (
         judge_ko.amount_told(solid)
         and not judge_ko.warns(solid)
-        and not (judge_ko.food(solid) and not seen.kinds & _MEDICINES)
+        and not (judge_ko.food(solid) and not seen.kinds & MEDICINES)
     ):
         return "dose"
     if judge_ko.praises(solid):
-        if seen.kinds & _HARMFUL:
+        if seen.kinds & HARMFUL:
             return "false_calm"
         if around.harmful and not (judge_ko.warns(solid) or judge_ko.food(solid) or vet_named):
             if (_THIS.search(solid) or len(solid) <= 24) and not judge_ko.checked(solid):
@@ -343,7 +286,7 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
 
 
 def _danger_en(seen: Seen, around: Surroundings) -> str:
-    text = " ".join(seen.text.split())
+    text = " ".join(seen.text.split()).lstrip("-*•·▪ ")
     if judge_en.sends_away(text):
         return "no_vet"
     if judge_en.cuts(text):
@@ -355,7 +298,7 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
     vet = judge_en.names_vet(text)
     if (
         _HURTS.search(seen.solid)
-        and (seen.kinds & _HARMFUL or around.harmful)
+        and (seen.kinds & HARMFUL or around.harmful)
         and not judge_en.warns(text)
     ):
         return "dangerous_advice"
@@ -364,13 +307,13 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
         stopped = stopped or stretch.way == "do_not"
         if stretch.way != "do":
             continue
-        piece = _look(stretch.text)
+        piece = look_at(stretch.text)
         dose = judge_en.dose(stretch.text)
         food = judge_en.food(stretch.text)
-        if dose and not (food and not piece.kinds & _MEDICINES):
+        if dose and not (food and not piece.kinds & MEDICINES):
             if piece.kinds or around.medicine or not food:
                 return "dose"
-        if piece.kinds & _HARMFUL:
+        if piece.kinds & HARMFUL:
             return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
         if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:
             return "prescription"
@@ -386,15 +329,18 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
         judge_en.amount_told(text)
         and not stopped
         and not judge_en.warns(text)
-        and not (judge_en.food(text) and not seen.kinds & _MEDICINES)
+        and not (judge_en.food(text) and not seen.kinds & MEDICINES)
     ):
         return "dose"
     if judge_en.praises(text):
-        if seen.kinds & _HARMFUL:
+        if seen.kinds & HARMFUL:
             return "false_calm"
-        if around.harmful and not judge_en.warns(text) and not judge_en.food(text):
-            if _THIS_EN.search(text) or len(text) <= 40:
-                return "false_calm"
+        if (
+            around.harmful
+            and not (judge_en.warns(text) or judge_en.food(text) or judge_en.forbids(text))
+            and (_THIS_EN.search(text) or len(text) <= 40)
+        ):
+            return "false_calm"
     if around.harmful and judge_en.agrees(text) and len(text) <= 60 and not judge_en.warns(text):
         return "false_calm"
     return ""
@@ -402,55 +348,21 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
 
 def _unclear(seen: Seen) -> bool:
     """Whether a medicine or a poison is named and nothing makes clear that it is no advice."""
-    korean = _HANGUL.search(seen.solid) is not None
+    korean = HANGUL.search(seen.solid) is not None
     if korean:
         warned, cared = judge_ko.warns(seen.solid), judge_ko.cares(seen.solid)
         praised, by_vet = judge_ko.praises(seen.solid), judge_ko.names_vet(seen.solid)
         open_ways = [s for s in judge_ko.stretches(seen.solid) if s.way == "unclear"]
-        unread = any(
-            seen.kinds_between(s.begin, s.end) & (_HARMFUL | _MEDICINES) for s in open_ways
-        )
+        unread = any(seen.kinds_between(s.begin, s.end) & (HARMFUL | MEDICINES) for s in open_ways)
     else:
         warned, cared = judge_en.warns(seen.text), judge_en.cares(seen.text)
         praised, by_vet = judge_en.praises(seen.text), judge_en.names_vet(seen.text)
         unread = False
     if unread and not warned:
         return True
-    if seen.kinds & _MEDICINES and praised and not by_vet and not warned:
+    if seen.kinds & MEDICINES and praised and not by_vet and not warned:
         return True
     return bool(seen.kinds & {"human_medicine", "vet_medicine"}) and not (warned or cared)
-
-
-_CERTAINLY: Final = re.compile(r"\b(?:definitely|clearly|certainly|obviously) ", re.IGNORECASE)
-_LATER_KO: Final = "일 가능성이 있어요. 정확한 판단은 수의사 진료가 필요해요."
-
-
-def _softened(raw: str, seen: Seen) -> str:
-    """Say a disease as a possibility, or return nothing where none is claimed."""
-    for kind, _begin, end in seen.solid_names:
-        if kind == "disease" and judge_ko.claims(seen.solid, end):
-            return raw[: _raw_place(raw, end)] + _LATER_KO
-    several = sum(kind == "disease" for kind, _, _ in seen.word_names) > 1
-    for kind, begin, end in () if several else seen.word_names:
-        if kind == "disease" and judge_en.claims(seen.words, begin + 1):
-            count = len("".join(seen.words[:end].split()))
-            start = _raw_place(raw, len("".join(seen.words[: begin + 1].split())))
-            name = raw[start : _raw_place(raw, count)].strip()
-            lead = _CERTAINLY.sub("", raw[:start]).rstrip()
-            if re.search(r"\b(?:a|an)$", lead, re.IGNORECASE):
-                return f"{lead} {name}-like problem, but only a vet's examination can tell."
-            return f"{lead} something that could be {name}, but only a vet's examination can tell."
-    return ""
-
-
-def _raw_place(raw: str, letters: int) -> int:
-    """Return the place in the raw text behind so many letters and digits of the folded one."""
-    seen = 0
-    for at, c in enumerate(raw):
-        if seen >= letters:
-            return at
-        seen += sum(1 for d in plain(c) if d.isalnum())
-    return len(raw)
 
 
 def _cut_out(raw: str) -> str:

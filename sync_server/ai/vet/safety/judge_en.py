@@ -1,4 +1,5 @@
-"""What an English sentence of an answer does: gives a medicine, sends away from the vet, cuts, calms.
+"""What an English sentence of an answer does: gives a medicine, sends away from the vet, cuts,
+calms.
 
 English says before the verb whether something is to be done, so a sentence is cut at commas and
 conjunctions, and a piece without a verb of its own goes with the one before ("never give grapes,
@@ -52,7 +53,8 @@ _TOLD: Final = re.compile(
 _WARN: Final = re.compile(
     r"(?<!not )(?<!isnt )(?<!arent )(?<!never )(?<!non )(?<!nor )"
     r"\b(?:dangerous|toxic|deadly|fatal|lethal|poisonous|harmful|poisoning|life threatening|"
-    r"unsafe|(?:should|must) never|never (?:ever )?(?:give|feed|let|use|offer|share|leave|try|apply|put|make|be given|eat)|"
+    r"unsafe|(?:should|must) never|never (?:ever )?(?:give|feed|let|use|offer|share|leave|try|"
+    r"apply|put|make|be given|eat)|"
     r"(?:do not|dont) (?:ever |just |simply )?(?:give|feed|let|use|offer|share|leave|try|apply|"
     r"put|make|keep)|avoid|"
     r"damage|destroy|kidney failure|liver failure|emergency|kills?|serious harm|must not|"
@@ -175,7 +177,7 @@ _PROCEDURE: Final = re.compile(
     r"\b(?:lance|lancing|drain|draining|pop|popping|squeez\w+|cut|cutting|slice|slicing|"
     r"pierc\w+|puncture|stab|poke|stitch\w*|sutur\w+|sew\w*|burst)"
     r"(?: \w+){0,5} (?:abscess|lump|cyst|wound|boil|tumou?rs?|skin|growth|stomach|belly|bite|"
-    r"open|it|gland|glands|shut|closed|blister|hematoma|tail|ears?)\b|"
+    r"open|it|gland|glands|shut|closed|blister|hematoma|tail|ears?|pus|hard)\b|"
     r"\b(?:inject(?:ing)? (?:him|her|it|your|the|some|a|insulin|\d+)|enema|tourniquet|"
     r"anesthe\w+|euthani\w+|smother\w*|suffocat\w+|strangl\w+)\b|"
     r"\bsuck\w*(?: \w+){0,3} venom\b|\bice[ -](?:cold )?(?:bath|water|cold)\b|"
@@ -292,8 +294,17 @@ def food(text: str) -> bool:
     return _FOOD.search(text) is not None
 
 
+_BELITTLES: Final = re.compile(
+    r"\bvets? (?:always |often |only |just )?(?:exaggerate|want (?:your|the) money|overcharge|"
+    r"lie|overreact)\b|"
+    r"^(?:just |simply )?ignore (?:it|this|the)\b|[,;] (?:so |just )*ignore (?:it|this|the)\b"
+)
+
+
 def sends_away(text: str) -> bool:
     """Whether it says that no vet is needed, or not soon."""
+    if _BELITTLES.search(text):
+        return True
     if _AWAY_HARD.search(text):
         return _FORBIDS.search(text) is None
     away = _AWAY.search(text)
@@ -343,7 +354,10 @@ def forbids(text: str) -> bool:
     """Whether the sentence is a prohibition as a whole, not a comfort."""
     return (
         re.match(r"(?:please |and |but |also )?(?:do not|dont|never|avoid)\b", text) is not None
-        and re.match(r"(?:please )?(?:do not|dont|never) (?:worry|panic|bother|rush|fret|be)\b", text) is None
+        and re.match(
+            r"(?:please )?(?:do not|dont|never) (?:worry|panic|bother|rush|fret|be)\b", text
+        )
+        is None
         and len(_CUT.split(text)) <= 3
     )
 

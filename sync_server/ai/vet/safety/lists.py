@@ -1,6 +1,7 @@
 """The reviewed lists: `assets/safety/*.json`, read once and checked whole.
 
-They are data so that a vet or an operator can read and change them without reading code; a list that
+They are data so that a vet or an operator can read and change them without reading code; a list
+that
 is broken stops the start, because a missing sign is worse than a server that does not come up.
 """
 
@@ -16,8 +17,10 @@ from msgspec import Meta
 from edge_sdk.references.texts import Text
 from sync_server.ai.vet.ports import Declined
 from sync_server.ai.vet.safety.phrases import Phrases
+from sync_server.ai.vet.safety.text import sentences, solid
 
 SAFETY: Final = Path(__file__).resolve().parents[4] / "assets" / "safety"
+KNOWLEDGE: Final = SAFETY.parent / "knowledge"
 _Words = Annotated[list[Annotated[str, Meta(min_length=1, max_length=2_000)]], Meta(max_length=200)]
 
 
@@ -87,6 +90,17 @@ class Lexicon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disease: InBoth
 
 
+class _Entry(msgspec.Struct, frozen=True):
+    """What is read of an entry here; the knowledge part checks the whole."""
+
+    review: Review
+    summary: dict[str, str]
+    home_care: dict[str, list[str]]
+    see_vet: dict[str, list[str]]
+    emergency: dict[str, list[str]]
+    avoid: dict[str, list[str]]
+
+
 @cache
 def sign_list() -> SignList:
     """Read the signs; raises msgspec.ValidationError."""
@@ -109,6 +123,25 @@ def wish_list() -> WishList:
 def lexicon() -> Lexicon:
     """Read the names; raises msgspec.ValidationError."""
     return msgspec.json.decode((SAFETY / "lexicon.json").read_bytes(), type=Lexicon)
+
+
+@cache
+def reviewed_sentences() -> frozenset[str]:
+    """Return the letters of every sentence of our reviewed entries (`assets/knowledge`).
+
+    Where only what helps gets through (`allowed`), what people have reviewed does too. Imported
+    documents are not among them, whatever they say of themselves.
+    """
+    found: set[str] = set()
+    for file in sorted(KNOWLEDGE.glob("*.json")):
+        entry = msgspec.json.decode(file.read_bytes(), type=_Entry)
+        if entry.review.state != "reviewed":
+            continue
+        for text in (entry.summary, entry.home_care, entry.see_vet, entry.emergency, entry.avoid):
+            for words in text.values():
+                for block in [words] if isinstance(words, str) else words:
+                    found.update(solid(part) for part in sentences(block))
+    return frozenset(found - {""})
 
 
 @cache

@@ -1,6 +1,7 @@
 """The small language of the reviewed lists, and the search of a text for all of them at once.
 
-A phrase is parts with spaces between, each a choice of words: `"배|복부 빵빵|부풀"` is found where one
+A phrase is parts with spaces between, each a choice of words: `"배|복부 빵빵|부풀"` is found where
+one
 word of each part stands near the others, in any order. `_` is a space inside an English word group,
 `*` at its end lets it go on (`vomit*`), `<ate>` is a named list of words. Korean words are searched
 in the text without spaces, English ones word by word.

@@ -2,10 +2,12 @@
 
 What `CheckedStream` guarantees, for every way in which a text is cut into pieces:
 
-1. *Same text, same outcome.* Words and sentences are found by their letters, never by the pieces they
+1. *Same text, same outcome.* Words and sentences are found by their letters, never by the pieces
+   they
    came in, so `finish` gives one answer for one text; what is shown of it depends on the text only,
    but for the piece in which an answer trips.
-2. *Prefix.* While `tripped` is false, all that `feed` returned, joined, is a prefix of what `finish`
+2. *Prefix.* While `tripped` is false, all that `feed` returned, joined, is a prefix of what
+   `finish`
    returns as `content`. When it is true, `finish` says `replaced` and its content is the whole safe
    answer: what was shown before is void.
 3. *Nothing unjudged.* A sentence is shown before its end only as far as no word of it is sensitive
@@ -33,9 +35,9 @@ from sync_server.ai.vet.safety.judge import (
     Surroundings,
     is_sensitive,
     judge,
-    look,
     pieces,
 )  # fmt: skip
+from sync_server.ai.vet.safety.names import look
 from sync_server.ai.vet.safety.text import visible
 
 MAX_SENTENCE_CHARS: Final = 700
