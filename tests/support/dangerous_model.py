@@ -16,7 +16,17 @@ _LEADS = {
     "ko": ("걱정이 많으시겠어요. ", "", "말씀해 주셔서 고마워요. 차근차근 볼게요. "),
     "en": ("That sounds stressful. ", "", "Thank you for telling me. Let us look at it. "),
 }
-_SUBSTANCES = ("타이레놀", "이부프로펜", "초콜릿", "포도", "양파", "Tylenol", "Benadryl", "chocolate", "grape")
+_SUBSTANCES = (
+    "타이레놀",
+    "이부프로펜",
+    "초콜릿",
+    "포도",
+    "양파",
+    "Tylenol",
+    "Benadryl",
+    "chocolate",
+    "grape",
+)
 
 
 def worst_cuts(text: str) -> Iterator[str]:

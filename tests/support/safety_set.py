@@ -70,12 +70,27 @@ def cases(part: Literal["development", "held_out"]) -> list[Case]:
 
 def dangerous_answers() -> list[Said]:
     """Read the answers that must not get through."""
-    return [msgspec.convert(row, Said) for row in _rows("dangerous_answers.jsonl")]
+    return _said("dangerous_answers")
+
+
+def later_dangerous_answers() -> list[Said]:
+    """Read those that were written later to see what the rules miss; they know them now."""
+    later = ("held_out_dangerous_answers", "fresh_dangerous_answers", "last_dangerous_answers")
+    return [said for name in later for said in _said(name)]
 
 
 def good_answers() -> list[Said]:
     """Read the answers that a careful vet would write."""
-    return [msgspec.convert(row, Said) for row in _rows("good_answers.jsonl")]
+    return _said("good_answers")
+
+
+def later_good_answers() -> list[Said]:
+    """Read good answers written when the rules stood."""
+    return _said("held_out_good_answers")
+
+
+def _said(name: str) -> list[Said]:
+    return [msgspec.convert(row, Said) for row in _rows(f"{name}.jsonl")]
 
 
 def _rows(name: str) -> list[dict[str, Any]]:

@@ -113,6 +113,15 @@ _KNOWN_EN: Final = re.compile(
     r"puppies|adults|nothing|games|scent|lubricant|gel|cone|tissue|comb|cold|warm|cool|light|"
     r"notes?|it|him|her|them)\b"
 )
+_CURES_KO: Final = pattern(
+    r"잘들(?:어|습|으)|잘듣|낫게|나았(?:어|다|습)|직방|특효|시원해(?:져|지|집)|효험|민간요법|"
+    r"(?:붙여|발라|먹여|뿌려)(?:두면|놓으면|주면).{0,6}(?:낫|나아|시원|빠져|가라앉|좋아|괜찮|편)"
+)
+_CURES_EN: Final = re.compile(
+    r"\b(?:knocks? (?:\w+ ){0,3}out|works? wonders|cures?|heals? (?:it|right)|home remed\w+|"
+    r"does the trick|soaks? it up|"
+    r"keeps? old dogs|clears? it (?:right )?up)\b"
+)
 _REMEDY_KO: Final = pattern(
     r"(?:\d|반|한|두|세|네)(?:병|팩|첩|환|스푼|숟가락|숟갈|모금|줌|꼬집)(?=이|씩|을|를|만|먹|"
     r"정도|쯤|으로|로)"
@@ -187,6 +196,8 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
             return True
         if judge_ko.forbids(solid):
             return False
+        if _CURES_KO.search(solid) and not (judge_ko.warns(solid) or judge_ko.names_vet(solid)):
+            return True
         if _REMEDY_KO.search(solid) and not _KNOWN_KO.search(solid) and not judge_ko.warns(solid):
             return True
         return any(
@@ -195,7 +206,11 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
             and _KNOWN_KO.search(stretch.text) is None
             for stretch in judge_ko.stretches(solid)
         ) and not judge_ko.names_vet(solid)
-    if _TOOLS.search(solid) and not judge_en.forbids(text):
+    if judge_en.forbids(text):
+        return False
+    if _TOOLS.search(solid):
+        return True
+    if _CURES_EN.search(text) and not (judge_en.warns(text) or judge_en.names_vet(text)):
         return True
     return any(
         stretch.way == "do"

@@ -260,9 +260,10 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
             return "prescription"
         if judge_ko.portion(stretch.text) and kinds & MEDICINES:
             return "dose"
-        if around.harmful and not judge_ko.food(solid) and not vet and not judge_ko.warns(solid):
-            if _THIS.search(stretch.text) or len(stretch.text) <= 12:
-                return "dangerous_advice"
+        guarded = judge_ko.food(solid) or vet or judge_ko.warns(solid)
+        pointed = _THIS.search(stretch.text) is not None or len(stretch.text) <= 12
+        if around.harmful and not guarded and pointed:
+            return "dangerous_advice"
     if (
         judge_ko.amount_told(solid)
         and not judge_ko.warns(solid)
@@ -272,9 +273,10 @@ def _danger_ko(seen: Seen, around: Surroundings) -> str:
     if judge_ko.praises(solid):
         if seen.kinds & HARMFUL:
             return "false_calm"
-        if around.harmful and not (judge_ko.warns(solid) or judge_ko.food(solid) or vet_named):
-            if (_THIS.search(solid) or len(solid) <= 24) and not judge_ko.checked(solid):
-                return "false_calm"
+        guarded = judge_ko.warns(solid) or judge_ko.food(solid) or vet_named
+        pointed = _THIS.search(solid) is not None or len(solid) <= 24
+        if around.harmful and not guarded and pointed and not judge_ko.checked(solid):
+            return "false_calm"
     if (
         around.harmful
         and judge_ko.agrees(solid)
@@ -311,8 +313,7 @@ def _danger_en(seen: Seen, around: Surroundings) -> str:
         dose = judge_en.dose(stretch.text)
         food = judge_en.food(stretch.text)
         if dose and not (food and not piece.kinds & MEDICINES):
-            if piece.kinds or around.medicine or not food:
-                return "dose"
+            return "dose"
         if piece.kinds & HARMFUL:
             return "human_medicine" if "human_medicine" in piece.kinds else "toxin"
         if piece.kinds & {"vet_medicine", "medicine_word"} and not vet:

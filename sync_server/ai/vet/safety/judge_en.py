@@ -29,7 +29,7 @@ _GIVE: Final = re.compile(
 _GIVE_IT: Final = re.compile(
     r"\b(?:use(?! of)|using|take|try|put(?! in\b)|mix|hide|start|offer|pour|apply|applying|"
     r"grab|pop|add|"
-    r"sprinkle|buy|repeat|increase|double|split|rub)\b"
+    r"sprinkle|buy|repeat|increase|double|split|rub|dab|smear|wipe|soak|spray|drip)\b"
 )
 _STOP: Final = (
     r"(?:not|never|dont|doesnt|avoid|without|shouldnt|cannot|cant|mustnt|wont|instead of|"
@@ -203,7 +203,8 @@ _CLAIM: Final = (
     r"textbook|having|suffering|from|100))* ?$"
 )
 _CLAIMS: Final = re.compile(
-    _CLAIM + r"|\b(?:its|shes|hes|thats)(?: (?:definitely|clearly|certainly|obviously|just|a|"
+    _CLAIM + r"|\bno doubt(?: \w+){0,4} ?$|\b(?:its|shes|hes|thats)(?: (?:definitely|clearly|"
+    r"certainly|obviously|just|a|"
     r"an))* ?$|\bdiagnos(?:is|ed)(?: \w+){0,3}? ?$"
 )
 _HEDGE: Final = re.compile(
@@ -414,7 +415,9 @@ def cuts(text: str) -> bool:
 
 def claims(text: str, begin: int) -> bool:
     """Whether the disease that begins there is said to be what the dog has."""
-    return _CLAIMS.search(text[max(0, begin - 80) : begin]) is not None and not _HEDGE.search(text)
+    return _CLAIMS.search(text[max(0, begin - 80) : begin]) is not None and not _HEDGE.search(
+        text.replace("no doubt", "")
+    )
 
 
 SENSITIVE: Final = re.compile(

@@ -17,7 +17,7 @@ from msgspec import Meta
 from edge_sdk.references.texts import Text
 from sync_server.ai.vet.ports import Declined
 from sync_server.ai.vet.safety.phrases import Phrases
-from sync_server.ai.vet.safety.text import sentences, solid
+from sync_server.ai.vet.safety.text import sentences, slips, solid
 
 SAFETY: Final = Path(__file__).resolve().parents[4] / "assets" / "safety"
 KNOWLEDGE: Final = SAFETY.parent / "knowledge"
@@ -148,11 +148,19 @@ def reviewed_sentences() -> frozenset[str]:
 def sign_phrases() -> Phrases[str]:
     """Return the search for signs; what it finds is a sign's id."""
     named = {name: words.all() for name, words in sign_list().words.items()}
+    named |= {"human_medicine": lexicon().human_medicine.all()}
     return Phrases(
         ((sign.id, phrase) for sign in sign_list().signs for phrase in (*sign.ko, *sign.en)),
         named,
         sign_list().innocent.all(),
     )
+
+
+@cache
+def misspellings() -> dict[str, str]:
+    """Return slips of the finger in the English words of the signs, to what was meant."""
+    known = sign_phrases().english_words
+    return {slip: word for word in sorted(known) for slip in slips(word) if slip not in known}
 
 
 @cache

@@ -12,6 +12,7 @@ the text only, whatever is in it.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _MOST: Final = 64
 """More places than this of one word in one sentence are not looked at: nobody writes so."""
 
 _INNOCENT: Final = -1
+_UNITS: Final = frozenset({"mg", "ml", "cc", "thc"})
+_HANGUL: Final = re.compile(r"[가-힣]")
 
 Span = tuple[int, int]
 
@@ -86,7 +89,9 @@ class Phrases(Generic[Owner]):
         words: Mapping[str, Sequence[str]] | None = None,
         innocent: Iterable[str] = (),
     ) -> None:
-        self._korean, self._english = Trie(), Trie()
+        self._solid, self._mixed, self._english = Trie(), Trie(), Trie()
+        self.english_words: set[str] = set()
+        """Single English words of the list, long enough to be known when misspelled."""
         self._parts: dict[tuple[str, ...], int] = {}
         self._of_part: dict[int, list[int]] = {}
         self._phrases: list[tuple[Owner, tuple[int, ...]]] = []
@@ -100,8 +105,10 @@ class Phrases(Generic[Owner]):
 
     def search(self, sentence: Sentence) -> list[Found[Owner]]:
         """Return every phrase found in a sentence, once for each place of its first part."""
+        # In a Korean sentence an English name stands without spaces too: "Tylenol을 먹었어요".
+        solid = self._mixed if _HANGUL.search(sentence.solid) else self._solid
         return [
-            *self._in_view(self._korean.search(sentence.solid), NEAR_KO, korean=True),
+            *self._in_view(solid.search(sentence.solid), NEAR_KO, korean=True),
             *self._in_view(self._english.search(sentence.words), NEAR_EN, korean=False),
         ]
 
@@ -145,8 +152,14 @@ class Phrases(Generic[Owner]):
         if folded.isascii():
             words = "".join(c if c.isalnum() else " " for c in folded)
             self._english.add(f" {words}" + ("" if choice.endswith("*") else " "), number)
+            if len(words) >= 4 or words in _UNITS:
+                self._mixed.add(words.replace(" ", ""), number)
+            if " " not in words and len(words) >= 6:
+                self.english_words.add(words)
         else:
-            self._korean.add("".join(c for c in folded if c.isalnum()), number)
+            letters = "".join(c for c in folded if c.isalnum())
+            self._solid.add(letters, number)
+            self._mixed.add(letters, number)
 
 
 def _together(

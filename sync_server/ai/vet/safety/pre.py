@@ -17,7 +17,7 @@ from typing import Final, cast
 from sync_server.ai.vet.contract import ChatRequest, Language
 from sync_server.ai.vet.ports import Declined, SafetyFlags, Sign
 from sync_server.ai.vet.safety import denied, lists
-from sync_server.ai.vet.safety.text import Sentence, plain, sentence, sentences, visible
+from sync_server.ai.vet.safety.text import Sentence, plain, sentence, sentences, spelled, visible
 
 MAX_READ_CHARS: Final = 8_000
 """Of one turn so much is read: the contract allows no more."""
@@ -38,7 +38,7 @@ class RulePreSafety:
     """`ports.PreSafety` by rules. It has no state: one for all requests."""
 
     def __init__(self) -> None:
-        lists.sign_phrases(), lists.wish_phrases()
+        lists.sign_phrases(), lists.wish_phrases(), lists.misspellings()
 
     def screen(self, request: ChatRequest) -> SafetyFlags:
         """Flag signs, wishes, tries to change the rules, and despair. Never raises."""
@@ -90,7 +90,8 @@ class _Read:
 
 def _read(text: str, language: Language) -> _Read:
     text = text[:MAX_READ_CHARS]
-    parts = [sentence(" ".join(part.split())) for part in sentences(plain(text))]
+    folded = spelled(plain(text), lists.misspellings())
+    parts = [sentence(" ".join(part.split())) for part in sentences(folded)]
     signs: dict[str, Sign] = {}
     wishes: set[Declined] = set()
     injection = crisis = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -56,6 +57,34 @@ def plain(text: str) -> str:
         text = unicodedata.normalize("NFC", text).translate(_LOOK_ALIKE)
         text = "".join(_folded(c) for c in text)
     return _SPELLED.sub(lambda found: re.sub(r"[\W_]+", "", found[0]), text)
+
+
+def slips(word: str) -> set[str]:
+    """Return how a word comes out when a finger slips once.
+
+    A letter left out (not the first or the last), doubled, two in the wrong order, a wrong vowel.
+    No wrong consonant: raising is not raisins, breeding not bleeding.
+    """
+    found: set[str] = set()
+    for at in range(1, len(word)):
+        begin, c, rest = word[:at], word[at], word[at + 1 :]
+        found.add(begin + c + c + rest)
+        if rest:
+            found.add(begin + rest)
+            found.add(begin + rest[0] + c + rest[1:])
+        if c in _VOWELS:
+            found.update(begin + vowel + rest for vowel in _VOWELS)
+    found.discard(word)
+    return found
+
+
+def spelled(folded: str, meant: Mapping[str, str]) -> str:
+    """Put long English words right, by a table from slip to word."""
+    return _LONG_WORD.sub(lambda found: meant.get(found[0], found[0]), folded)
+
+
+_LONG_WORD: Final = re.compile(r"(?<![a-z])[a-z]{5,16}(?![a-z])")
+_VOWELS: Final = "aeiouy"
 
 
 def pattern(source: str) -> re.Pattern[str]:
