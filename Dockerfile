@@ -13,6 +13,7 @@ WORKDIR /app
 COPY LICENSE README.md ./
 COPY assets/references assets/references
 COPY assets/knowledge assets/knowledge
+COPY assets/safety assets/safety
 COPY assets/tracks assets/tracks
 COPY assets/models assets/models
 COPY assets/clips assets/clips
