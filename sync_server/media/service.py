@@ -35,7 +35,7 @@ from sync_server.media.reading import (
 )
 from sync_server.media.schemas import PhotoDoc, UploadLimits, UploadRequest, UploadTicket
 from sync_server.media.scratch import file_sha256, save_stream, scratch_folder
-from sync_server.media.sweeping import sweep
+from sync_server.media.sweeping import delete_pictures, sweep
 from sync_server.media.tables import LOCK_MEDIA, MediaObject
 from sync_server.platform import feed, rate_limit
 from sync_server.platform.context import Platform
@@ -46,7 +46,8 @@ from sync_server.platform.signed_links import object_key
 from sync_server.platform.video_check import check_video
 
 __all__ = [
-    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "erase", "link",
+    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload",
+    "delete_pictures", "erase", "link",
     "open_own_media",
     "owned", "owned_photos", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url",
     "sweep", "take_clip", "touch", "usage",
