@@ -128,9 +128,6 @@ _BY_AREA: Final[Mapping[Area, Mapping[str, Cause]]] = {
             409, "이전 질문에 답변하고 있습니다. 잠시 후 다시 시도해 주세요.",
             "The question before is still being answered. Try again in a moment."),
         "REQUEST_TOO_LARGE": Cause(413, "보낸 내용이 너무 큽니다.", "The request is too large."),
-        "NOTHING_TO_REPORT": Cause(
-            422, "리포트로 정리할 대화나 기록이 없습니다.",
-            "There is no conversation and no record to report on."),
         "RATE_LIMITED": Cause(429, "요청이 많아 잠시 후 다시 시도해 주세요.",
                               "Too many requests. Try again in a moment."),
         "MODEL_SERVICE_UNAVAILABLE": Cause(

@@ -49,7 +49,7 @@ async def begin(
     """Make a report job and return its id.
 
     Raises VetRefused INVALID_INPUT (neither dog nor conversation), CONVERSATION_NOT_FOUND,
-    DOG_NOT_FOUND, NOTHING_TO_REPORT, and what `jobs.begin` raises.
+    DOG_NOT_FOUND, and what `jobs.begin` raises.
     """
     if data.conversation_id is None and data.dog_id is None:
         raise VetRefused("INVALID_INPUT", details={"field": "conversation_id"})
@@ -101,8 +101,6 @@ async def _material(
     facts = await facts_of(platform, tx, user_no, dog_id, language)
     if facts is None and data.dog_id is not None:
         raise VetRefused("DOG_NOT_FOUND", details={"field": "dog_id"})
-    if facts is None and not turns:
-        raise VetRefused("NOTHING_TO_REPORT")
     said = _last_context(turns)
     return (
         ReportMaterial(

@@ -241,7 +241,7 @@ async def delete_conversation(
     status_code=202,
     request_max_body_size=MAX_REPORT_BYTES,
     exception_handlers=HANDLERS,
-    responses=error_answers(404, 409, 413, 415, 422, 502),
+    responses=error_answers(404, 409, 413, 415, 502),
 )
 async def create_report(
     platform: NamedDependency[Platform],
