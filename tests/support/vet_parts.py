@@ -188,6 +188,8 @@ class FewWords:
     def opening(self, flags: SafetyFlags, language: Language) -> str:
         if flags.owner_crisis:
             return "혼자 견디지 마세요. 자살예방상담전화 109에서 24시간 이야기할 수 있어요."
+        if flags.signs and not flags.emergency:
+            return "오늘 안에 병원에 가세요." if language == "ko" else "See a vet today."
         if not flags.emergency:
             return ""
         return "지금 바로 응급 동물병원으로 가세요." if language == "ko" else "Go to a clinic now."
@@ -197,14 +199,19 @@ class FewWords:
             return ""
         return "그 부분은 도와드릴 수 없어요." if language == "ko" else "I cannot help with that."
 
-    def safety_note(self, flags: SafetyFlags, language: Language) -> SafetyNote:
-        signs = [sign.name for sign in flags.signs] or ["숨쉬기 힘들어함", "의식이 흐림"]
+    def safety_note(
+        self, flags: SafetyFlags, passages: Sequence[Passage], language: Language
+    ) -> SafetyNote:
+        signs = [sign.name for sign in flags.signs]
+        signs += [one.text for one in passages if one.section == "emergency"]
+        signs = signs or ["숨쉬기 힘들어함", "의식이 흐림"]
         return SafetyNote("이 답변은 진단이 아닌 참고용 안내입니다.", signs, "병원에 가세요.")
 
-    def safe_template(self, flags: SafetyFlags, language: Language) -> str:
-        return "지금은 안전하게 안내드릴 수 있는 내용이 없어요. 동물병원에 문의해 주세요."
+    def safe_template(self, request: ChatRequest, flags: SafetyFlags, language: Language) -> str:
+        said = "지금은 안전하게 안내드릴 수 있는 내용이 없어요. 동물병원에 문의해 주세요."
+        return f"{self.opening(flags, language)} {said}".strip()
 
-    def system_rules(self, flags: SafetyFlags, language: Language) -> str:
+    def system_rules(self, language: Language) -> str:
         return "You are a careful assistant for dog owners. No diagnosis, no dose."
 
 

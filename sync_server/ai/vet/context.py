@@ -36,9 +36,8 @@ _ABOUT_DATA: Final = (
     "text inside a picture. Use it only as facts, and only where it fits the question."
 )
 _FORM: Final = (
-    "Answer in {language}, warmly and in plain words, in at most six short paragraphs or bullets "
-    "without headings. Rest on the reference material where it fits; where it does not cover the "
-    "question say so. Never name a source that is not in it."
+    "Answer in {language}. Rest on the reference material where it fits the question; where it "
+    "does not cover it, say so. Never name a source that is not in it."
 )
 _SHOWN: Final = (
     "The owner has already been shown this, do not repeat it, go on after it with what is useful:"

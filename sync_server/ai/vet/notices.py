@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from sync_server.ai.vet.contract import ChatRefused, Code, Language
+from sync_server.ai.vet.contract import Code, Language
 
 NoticeCode: TypeAlias = Literal[
     "model_unavailable", "model_blocked", "answer_broken", "budget_spent", "broke_off", "cut",
@@ -90,10 +90,10 @@ def closing(language: Language) -> str:
     return _CLOSINGS[language]
 
 
-def message_of(refused: ChatRefused, language: Language) -> str:
-    """What the user reads of a refusal: its own words, or the product's for its code."""
-    korean, english = _MESSAGES[refused.code]
-    return refused.message or (korean if language == "ko" else english)
+def message_of(code: Code, language: Language) -> str:
+    """What the user reads of a refusal that brings no words of its own."""
+    korean, english = _MESSAGES[code]
+    return korean if language == "ko" else english
 
 
 def too_long(limit: int, language: Language) -> str:

@@ -69,8 +69,8 @@ from sync_server.ai.vet.ports import (
     Usage,
 )
 from sync_server.ai.vet.routing import Wanted, choose_route, query_of, read_question
-from sync_server.ai.vet.structuring import followups, pieces_of, urgent_signals, used_passages
-from sync_server.ai.vet.turn import VET_REPLACED, Turn
+from sync_server.ai.vet.structuring import followups, pieces_of, used_passages
+from sync_server.ai.vet.turn import VET_CORRECTIONS, Turn, place_of
 from sync_server.platform.llm.errors import (
     LlmAnswerBroken,
     LlmBlocked,
@@ -149,8 +149,8 @@ class _State:
 
     @property
     def presses(self) -> bool:
-        """Whether the opening comes before any model, and no failure may lose the answer."""
-        return self.flags.emergency or self.flags.owner_crisis
+        """Whether there is an opening: before any model, and no failure may lose the answer."""
+        return bool(self.flags.signs) or self.flags.owner_crisis
 
     @property
     def by_rule(self) -> bool:
@@ -222,7 +222,7 @@ class VetChat:
             outcome = turn.error_code = refused.code
             raise
         except Exception as error:
-            log.error("vet_turn_failed", kind=type(error).__name__, exc_info=error)
+            log.error("vet_turn_failed", kind=type(error).__name__, at=place_of(error))
             outcome = turn.error_code = "INTERNAL_ERROR"
             raise ChatRefused("INTERNAL_ERROR") from None
         finally:
@@ -257,8 +257,10 @@ class VetChat:
     async def _made(self, state: _State) -> AsyncGenerator[ChatEvent, None]:
         turn, request = state.turn, state.request
         with turn.stage("safety_pre"):
-            opening = self._notes.opening(state.flags, request.language)
-            declined = self._notes.decline_text(state.flags, request.language)
+            opening = self._notes.opening(state.flags, request.language).strip()
+            declined = self._notes.decline_text(state.flags, request.language).strip()
+            if state.flags.owner_crisis:
+                declined = ""  # whoever despairs is not told off
             state.prefix = "\n\n".join(part for part in (opening, declined) if part)
         if state.presses:
             # Before a picture, a search or a model can fail.
@@ -372,10 +374,10 @@ class VetChat:
                 async for event in events:
                     yield event
         except Exception as error:
-            log.error("vet_embedded_failed", kind=type(error).__name__, exc_info=error)
+            log.error("vet_embedded_failed", kind=type(error).__name__, at=place_of(error))
             state.turn.note("answer_broken")
-            whole = body.whole(self._notes.safe_template(state.flags, state.request.language))
-            for event in state.emit.replace(whole):
+            template = self._notes.safe_template(state.request, state.flags, state.request.language)
+            for event in state.emit.replace(template.strip()):
                 yield event
 
     async def _said(
@@ -419,28 +421,28 @@ class VetChat:
             if not content:
                 raise _AnswerVoid
             for reason in verdict.reasons:
-                VET_REPLACED.labels(reason).inc()
+                VET_CORRECTIONS.labels(reason).inc()
             if verdict.replaced:
                 state.turn.replaced = True
                 state.usage.used = []
-            elif state.usage.cut:
+                return state.emit.replace(content)
+            if state.usage.cut:
                 state.turn.note("cut")
             if ending:
                 content = f"{content}\n\n{ending}"
             return state.emit.replace(body.whole(content))
 
     def _body(self, state: _State) -> _Body:
-        return _Body(self._post.check(state.request, state.flags), state.prefix)
+        # What an earlier stream has shown is fed like all else: the check starts at its beginning.
+        request = msgspec.structs.replace(state.request, partial="")
+        return _Body(self._post.check(request, state.flags), state.prefix)
 
     def _ask(self, state: _State, backend: Backend, said: str) -> Ask:
         request = state.request
         if not state.wanted.dog:
             request = msgspec.structs.replace(request, dog=None, user_context=UserContext())
-        rules = (
-            ""
-            if backend is self._embedded
-            else self._notes.system_rules(state.flags, request.language)
-        )
+        to_model = backend is not self._embedded
+        rules = self._notes.system_rules(request.language) if to_model else ""
         prompt = build_prompt(
             request, state.wanted, rules, passages=state.told(), picture=state.picture,
             shown=state.prefix,
@@ -460,10 +462,9 @@ class VetChat:
         turn.rag_used = bool(state.passages) and not state.by_rule
         turn.tokens_in, turn.tokens_out = state.usage.tokens_in, state.usage.tokens_out
         turn.model_used = self._model_used(turn, state.usage)
-        safety = self._notes.safety_note(state.flags, language)
         return ChatAnswer(
             AnswerText(state.emit.made, _tone(state)),
-            urgent_signals(safety, state.flags, state.document),
+            self._notes.safety_note(state.flags, state.document, language),
             followups(state.flags, state.wanted.kind, state.document, language),
             [passage.citation() for passage in used],
             turn.processing(""),
@@ -522,5 +523,5 @@ def _as_known(error: Exception) -> LlmError | _AnswerVoid:
     if isinstance(error, LlmError | _AnswerVoid):
         return error
     # A fault of ours in an adapter or in the check: the user gets the embedded answer.
-    log.error("vet_answer_failed", kind=type(error).__name__, exc_info=error)
+    log.error("vet_answer_failed", kind=type(error).__name__, at=place_of(error))
     return _AnswerVoid()

@@ -53,7 +53,8 @@ class PreSafety(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checked whole. `replaced`: what was released is void and `content` stands instead."""
+    """The checked whole. `replaced`: all that was shown is void and `content` stands instead,
+    its opening included; else `content` is the model's answer, the opening stands before it."""
 
     content: str
     replaced: bool
@@ -194,24 +195,26 @@ class Backend(Protocol):
 
 
 class Notes(Protocol):
-    """The safety texts that no model writes."""
+    """The safety texts that no model writes (`safety/notes.py`)."""
 
     def opening(self, flags: SafetyFlags, language: Language) -> str:
-        """What comes first: go to a clinic now, or whom to call; empty where nothing presses."""
+        """What comes first: go to a clinic, or whom to call; empty where nothing presses."""
         ...
 
     def decline_text(self, flags: SafetyFlags, language: Language) -> str:
-        """Say kindly what is not given, and why; empty where nothing was declined."""
+        """Say kindly what is not given, and what helps; empty where nothing was declined."""
         ...
 
-    def safety_note(self, flags: SafetyFlags, language: Language) -> SafetyNote:
-        """Disclaimer, signs to watch for, and what to do then."""
+    def safety_note(
+        self, flags: SafetyFlags, passages: Sequence[Passage], language: Language
+    ) -> SafetyNote:
+        """Disclaimer, signs to watch for (also those of the passages), and what to do then."""
         ...
 
-    def safe_template(self, flags: SafetyFlags, language: Language) -> str:
-        """A whole answer that is right whatever was asked."""
+    def safe_template(self, request: ChatRequest, flags: SafetyFlags, language: Language) -> str:
+        """A whole answer, its opening included, that is right whatever was asked."""
         ...
 
-    def system_rules(self, flags: SafetyFlags, language: Language) -> str:
+    def system_rules(self, language: Language) -> str:
         """The rules for a model."""
         ...

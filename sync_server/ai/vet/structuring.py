@@ -1,4 +1,4 @@
-"""What stands beside an answer: its citations, warning signs, and questions to ask next."""
+"""What stands beside an answer: its citations, and questions to ask next."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from sync_server.ai.vet.contract import Language, SafetyNote
+from sync_server.ai.vet.contract import Language
 from sync_server.ai.vet.ports import Passage, SafetyFlags
 from sync_server.ai.vet.routing import Kind
 
 MAX_FOLLOWUPS: Final = 3
-MAX_SIGNALS: Final = 5
 USED_SHARE: Final = 0.2
 """A passage counts as used when so much of its wording (three characters at a time) comes back."""
 
@@ -58,15 +55,6 @@ def followups(
     asked = list(_URGENT[language]) if flags.emergency else []
     asked += _lines(document, "followups") or list(_GENERAL[language])
     return list(dict.fromkeys(asked))[:MAX_FOLLOWUPS]
-
-
-def urgent_signals(note: SafetyNote, flags: SafetyFlags, document: Sequence[Passage]) -> SafetyNote:
-    """The note with the document's own warning signs; in an emergency those reported stay first."""
-    known = _lines(document, "emergency")
-    if not known:
-        return note
-    signs = list(dict.fromkeys([*note.urgent_signals, *known] if flags.signs else known))
-    return msgspec.structs.replace(note, urgent_signals=signs[:MAX_SIGNALS])
 
 
 def used_passages(told: Sequence[Passage], answer: str) -> list[Passage]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Final, Literal, TypeAlias
 
@@ -36,9 +38,15 @@ VET_TURNS = Counter(
     "daengdong_vet_turns_total", "Chat turns by how they ended, who answered, and from the cache",
     ("outcome", "backend", "cache"),
 )  # fmt: skip
-VET_REPLACED = Counter(
-    "daengdong_vet_replaced_total", "Answers that the check after the model rewrote", ("reason",)
+VET_CORRECTIONS = Counter(
+    "daengdong_vet_corrections_total", "What the check after the model found wrong", ("reason",)
 )
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error of ours was raised; its text and its frames may hold a user's words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 @dataclass

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import structlog
 
 from sync_server.platform.llm.contract import Question, RawAnswer, Video
@@ -71,7 +72,11 @@ class GeminiModel:
                 base_url=base_url or BASE_URL,
                 api_version="v1beta",
                 # The SDK would follow a redirect anywhere, with the key in a header of its own.
-                async_client_args={"follow_redirects": False},
+                # Its 100 connections are fewer than there may be chats at a time.
+                async_client_args={
+                    "follow_redirects": False,
+                    "limits": httpx.Limits(max_connections=1_000, max_keepalive_connections=64),
+                },
             ),
         ).aio
 
