@@ -15,7 +15,6 @@ from sync_server.media import limits
 from sync_server.media.clips import CleanClip, clean_clip
 from sync_server.media.incoming import incoming_key, presigned_put
 from sync_server.media.kinds import KINDS, ClipKind, alike_kinds
-from sync_server.media.pictures import clean_picture
 from sync_server.media.reading import (
     DOC_COLUMNS,
     KEY_PATTERN,
@@ -42,6 +41,7 @@ from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import FieldError, Problem, not_found
 from sync_server.platform.object_store import ObjectTooLarge
+from sync_server.platform.pictures import MAX_EDGE_PX, MAX_PIXELS, clean_picture
 from sync_server.platform.signed_links import object_key
 from sync_server.platform.video_check import check_video
 
@@ -113,9 +113,7 @@ def _new_key() -> str:
 def _limits_of(kind: str) -> UploadLimits:
     rules = KINDS[kind]
     if rules.video is None:
-        return UploadLimits(
-            rules.max_bytes, limits.MAX_EDGE_PX, limits.MAX_PIXELS, limits.STORED_EDGE_PX
-        )
+        return UploadLimits(rules.max_bytes, MAX_EDGE_PX, MAX_PIXELS, limits.STORED_EDGE_PX)
     edge = rules.video.max_edge_px
     return UploadLimits(rules.max_bytes, edge, edge * edge, edge, rules.video.max_duration_s)
 
@@ -294,7 +292,9 @@ async def _checked(
             object_key(key), clip.content_type, clip.size_bytes, clip.width_px, clip.height_px,
             clip.sha256, clip.duration_ms, clip.frames,
         )  # fmt: skip
-    picture = await clean_picture(path.read_bytes(), declared_type or "")
+    picture = await clean_picture(
+        path.read_bytes(), declared_type or "", longest_edge_px=limits.STORED_EDGE_PX
+    )
     await platform.objects.put(object_key(key), picture.data)
     return _Stored(
         object_key(key), picture.content_type, len(picture.data), picture.width_px,
