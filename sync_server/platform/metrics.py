@@ -40,8 +40,8 @@ STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
 JOBS = Counter("daengdong_jobs_ended_total", "Jobs ended", ("area", "state", "code", "version"))
 JOB_STREAMS = Gauge("daengdong_job_streams", "Open live streams of jobs")
 VET_STREAMS = Gauge("daengdong_vet_streams", "Open streams of the vet chat")
-VET_TURNS = Counter(
-    "daengdong_vet_turns_total", "Turns of the vet chat that ended", ("state", "code")
+VET_KEPT = Counter(
+    "daengdong_vet_turns_kept_total", "Turns of the vet chat, as they were kept", ("state", "code")
 )
 registry = REGISTRY
 

@@ -229,7 +229,7 @@ async def _keep(platform: Platform, live: Answering) -> None:
         log.warning("vet_turn_not_kept", code=fault.code)
         live.answer, live.error = None, VetRefused("SERVICE_UNAVAILABLE", retry_after_s=5)
         return
-    metrics.VET_TURNS.labels(state, "" if error is None else error.code).inc()
+    metrics.VET_KEPT.labels(state, "" if error is None else error.code).inc()
     if not kept:
         # Erased while it was written: nothing of it is shown any more.
         live.answer, live.error = None, VetRefused("CONVERSATION_NOT_FOUND")

@@ -88,6 +88,9 @@ class ScriptedVetRole:
             with anyio.CancelScope(shield=True):
                 await self._runs(-1)
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def _runs(self, more: int) -> None:
         async with self.changed:
             self.running += more

@@ -95,7 +95,7 @@ def going_on(
 
 def recent(history: Sequence[PastTurn]) -> list[PastTurn]:
     """The last turns word for word; whole ones go, oldest first, while they are too long."""
-    kept = list(history[-RECENT_TURNS:])
+    kept = list(history[-2 * RECENT_TURNS :])
     while kept and sum(len(turn.content) for turn in kept) > MAX_HISTORY_CHARS:
         kept.pop(0)
     # A conversation that begins with an answer is refused by some services.
