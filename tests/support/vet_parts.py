@@ -262,7 +262,7 @@ def make_chat(
     backend: Backend | None = None, knowledge: Knowledge | None = None, **parts: Any
 ) -> VetChat:
     """A chat of these parts; without a backend the embedded one answers."""
-    embedded = EmbeddedBackend()
+    embedded = parts.pop("embedded", EmbeddedBackend())
     return VetChat(
         backend=backend or embedded,
         embedded=embedded,

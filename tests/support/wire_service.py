@@ -62,7 +62,7 @@ class WireService:
     pace_s: float = 0.0
     """The pause after each part of a stream."""
     streamed: Callable[[], None] = lambda: None
-    """Called when the first part of a stream has been sent."""
+    """Called before each part of a stream is sent."""
     said: Callable[[Any], Any] | None = None
     """Makes the value that the model answers from the request's body."""
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -202,9 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             for step in reply.steps:
                 if isinstance(step, bytes):
+                    self.owner.streamed()
                     self.wfile.write(f"{len(step):x}\r\n".encode() + step + b"\r\n")
                     self.wfile.flush()
-                    self.owner.streamed()
                 elif step == "lost" or (isinstance(step, float) and self._gone_within(step)):
                     self.close_connection = True
                     return

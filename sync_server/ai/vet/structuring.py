@@ -50,7 +50,8 @@ def followups(
     flags: SafetyFlags, kind: Kind, document: Sequence[Passage], language: Language
 ) -> list[str]:
     """Questions that would help most: what presses, the document's own, general ones."""
-    if kind in ("greeting", "thanks") or flags.owner_crisis:
+    small_talk = kind in ("greeting", "thanks") or "off_topic" in flags.declined
+    if (small_talk and not flags.signs) or flags.owner_crisis:
         return []
     asked = list(_URGENT[language]) if flags.emergency else []
     asked += _lines(document, "followups") or list(_GENERAL[language])

@@ -212,10 +212,20 @@ async def test_a_dangerous_answer_is_replaced_and_the_model_stopped() -> None:
     assert backend.closed == 1 and answer.citations == []
 
 
-async def test_a_check_that_breaks_ends_in_the_safe_template() -> None:
+async def test_a_check_that_breaks_costs_the_model_its_answer() -> None:
     chat = make_chat(ScriptedBackend(SAID), post=DoseCheck(breaking=True))
     _, answer = await told(chat, asking("토해요"))
+    assert answer.processing.model_used == "embedded-knowledge/1"
+    assert "쓸 수 없어" in answer.processing.notice
+
+
+async def test_where_all_fails_the_safe_template_is_left() -> None:
+    broken = ScriptedBackend(["물을 ", RuntimeError("a bug")], name="embedded-knowledge/1")
+    chat = make_chat(ScriptedBackend([LlmUnavailable("x")]), embedded=broken)
+    _, answer = await told(chat, asking("토해요"))
     assert answer.answer.content.startswith("지금은 안전하게")
+    _, urgent = await told(chat, asking("경련해요"))
+    assert urgent.answer.content.startswith("지금 바로 응급 동물병원으로 가세요.")
 
 
 async def test_a_wish_declined_is_said_first_and_something_useful_follows() -> None:

@@ -28,6 +28,7 @@ _HEADINGS: Final[dict[str, tuple[str, str]]] = {
     "emergency": ("바로 응급 병원으로 가야 하는 신호", "Go to an emergency clinic at once when"),
     "avoid": ("하지 마세요", "Please avoid"),
 }
+_WORST: Final = ("이런 모습이면 한시도 미루지 마세요", "Lose no time when")
 #: kind or urgency -> sections in order, with the most lines of each
 _PLANS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "now": (("avoid", 3), ("emergency", 3), ("summary", 2)),
@@ -62,15 +63,16 @@ _NOT_FOUND: Final = (
     "a day, please call a vet.",
 )
 _ON_THE_WAY: Final = (
-    "가는 길에 병원에 먼저 전화해 상황을 알리고, 아이를 조용하고 따뜻하게 안정시켜 주세요. "
+    "가는 길에 병원에 먼저 전화해 상황을 알리고, 아이를 조용히 안정시켜 주세요. "
     "언제부터 어떤 모습인지, 무엇을 먹었는지 메모하거나 사진을 찍어 두면 진료가 빨라져요. "
     "사람 약이나 음식은 주지 마세요.",
-    "Call the clinic on the way so that they are ready, and keep your dog calm and warm. Note "
+    "Call the clinic on the way so that they are ready, and keep your dog calm. Note "
     "since when and what it looks like, and what it may have eaten; a photo helps. Give no human "
     "medicine and no food.",
 )
 _DECLINED_WHOLLY: Final = frozenset({"off_topic", "illegal"})
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?。…])\s+")
+_NAME: Final = re.compile(r"[^\W\d_]{1,12}(?:[ -][^\W\d_]{1,12})?")
 _YOUNG: Final = re.compile(
     r"어린\s?(강아지|아이|개)|새끼|퍼피|\bpupp(y|ies)\b|\byoung\b", re.IGNORECASE
 )
@@ -131,7 +133,7 @@ def composed(ask: Ask) -> tuple[str, list[Passage]]:
     for section, most in _PLANS[urgency or ask.kind]:
         passage = next((one for one in ask.document if one.section == section), None)
         if passage is not None:
-            parts.append(_section(passage, most, language))
+            parts.append(_section(passage, most, language, urgency))
             used.append(passage)
         if section == "summary":
             parts.append(about_the_dog(ask, language))
@@ -146,8 +148,13 @@ def about_the_dog(ask: Ask, language: Language) -> str:
     if not facts:
         return ""
     if language == "ko":
-        return f"{dog.name or '이 아이'} 기준으로 보면, " + " ".join(facts)
-    return f"For {dog.name or 'your dog'}: " + " ".join(facts)
+        return f"{_called(dog) or '이 아이'} 기준으로 보면, " + " ".join(facts)
+    return f"For {_called(dog) or 'your dog'}: " + " ".join(facts)
+
+
+def _called(dog: DogFacts) -> str:
+    """The dog's name if it is one: whatever else an owner has written there is not repeated."""
+    return dog.name if _NAME.fullmatch(dog.name) else ""
 
 
 def _by_body(dog: DogFacts, said: UserContext, whole: str, language: Language) -> list[str]:
@@ -187,11 +194,12 @@ def _by_records(dog: DogFacts, whole: str) -> list[str]:
     return [record for record, matters in known if record and matters.search(whole)][:2]
 
 
-def _section(passage: Passage, most: int, language: Language) -> str:
+def _section(passage: Passage, most: int, language: Language, urgency: str) -> str:
     if passage.section == "summary":
         return " ".join(_SENTENCE_END.split(passage.text)[:most])
     lines = [line.strip().removeprefix("- ") for line in passage.text.splitlines() if line.strip()]
-    heading = _in(language, _HEADINGS[passage.section])
+    told_to_go = urgency == "now" and passage.section == "emergency"
+    heading = _in(language, _WORST if told_to_go else _HEADINGS[passage.section])
     return "\n".join([heading, *(f"- {line}" for line in lines[:most])])
 
 
