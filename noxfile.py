@@ -87,7 +87,8 @@ def previous_llm_sdks(session: nox.Session) -> None:
                     "prometheus-client", "typer", "rich", "pytest", "anyio", "hypothesis",
                     "asyncpg")  # fmt: skip
     session.install("--no-deps", ".")
-    session.run("pytest", *(f"tests/sync_server/test_{name}.py" for name in LLM), *session.posargs)
+    session.run("pytest", *(f"tests/sync_server/test_{name}.py" for name in LLM),
+                "tests/sync_server/vet/test_vet_backends.py", *session.posargs)  # fmt: skip
 
 
 @nox.session
@@ -107,7 +108,8 @@ def benchmarks(session: nox.Session) -> None:
     """Print every measured figure beside its goal (long)."""
     _install(session)
     for name in ("wire", "engine", "anticheat", "ranking", "rankings_service", "sync", "map_view",
-                 "imports", "gait", "gait_speed", "vision", "analyze"):  # fmt: skip
+                 "imports", "gait", "gait_speed", "vision", "analyze",
+                 "vet_first_piece"):  # fmt: skip
         session.run("python", f"benchmarks/{name}.py")
 
 

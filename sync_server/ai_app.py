@@ -13,6 +13,10 @@ from litestar.di import NamedDependency
 from sync_server.ai.local_role import LocalRole
 from sync_server.ai.role import AiRole, RoleUnavailable
 from sync_server.ai.routes import AI_DEPENDENCIES, ROUTES
+from sync_server.ai.vet.local_role import LocalVetRole, OpenChat, open_vet
+from sync_server.ai.vet.role import VetRole
+from sync_server.ai.vet.routes import ROUTES as VET_ROUTES
+from sync_server.ai.vet.routes import VET_DEPENDENCIES
 from sync_server.platform.clock import Clock, system_clock
 from sync_server.platform.database import DatabaseError
 from sync_server.platform.errors import Problem, handle, problems
@@ -28,6 +32,7 @@ class AiParts:
     settings: Settings
     clock: Clock
     ai: AiRole
+    vet: VetRole
 
 
 @get("/readyz", summary="Ready: the AI store answers", responses=problems())
@@ -40,7 +45,9 @@ async def readyz(ai: NamedDependency[AiRole]) -> dict[str, str]:
     return {"status": "ok", "role": "ai"}
 
 
-def create_ai_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+def create_ai_app(
+    settings: Settings, clock: Clock = system_clock, open_chat: OpenChat = open_vet
+) -> Litestar:
     """Put the application of role `ai` together."""
     from sync_server.app import MAX_BODY_BYTES, healthz, prometheus, time_requests
 
@@ -50,18 +57,20 @@ def create_ai_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         role = LocalRole(settings, clock)
-        app.state.services = AiParts(settings, clock, role)
+        vet = LocalVetRole(settings, clock, open_chat)
+        app.state.services = AiParts(settings, clock, role, vet)
         await role.start()
         try:
             yield
         finally:
+            await vet.close()
             await role.close()
 
     return Litestar(
-        route_handlers=[healthz, readyz, prometheus, *ROUTES],
+        route_handlers=[healthz, readyz, prometheus, *ROUTES, *VET_ROUTES],
         lifespan=[lifespan],
         state=State(),
-        dependencies=AI_DEPENDENCIES,
+        dependencies={**AI_DEPENDENCIES, **VET_DEPENDENCIES},
         exception_handlers={Exception: handle},
         middleware=[time_requests],
         request_class=StrictRequest,

@@ -21,6 +21,10 @@ from sync_server.ai.http_role import HttpAiRole
 from sync_server.ai.local_role import LocalRole
 from sync_server.ai.routes import AI_DEPENDENCIES
 from sync_server.ai.routes import ROUTES as AI_ROUTES
+from sync_server.ai.vet.http_role import HttpVetRole
+from sync_server.ai.vet.local_role import LocalVetRole
+from sync_server.ai.vet.routes import ROUTES as VET_ROUTES
+from sync_server.ai.vet.routes import VET_DEPENDENCIES
 from sync_server.platform import metrics
 from sync_server.platform.clock import Clock, system_clock
 from sync_server.platform.context import (
@@ -104,11 +108,14 @@ async def open_platform(
 
     database = Database(settings.database)
     ai: LocalRole | HttpAiRole | None = None
+    vet: LocalVetRole | HttpVetRole | None = None
     try:
         await database.open()
         await migrate(database)
         if serving:
-            ai = LocalRole(settings, clock) if settings.role == "all" else HttpAiRole(settings)
+            together = settings.role == "all"
+            ai = LocalRole(settings, clock) if together else HttpAiRole(settings)
+            vet = LocalVetRole(settings, clock) if together else HttpVetRole(settings)
         platform = Platform(
             settings=settings,
             database=database,
@@ -117,6 +124,7 @@ async def open_platform(
             objects=ObjectStore(settings.object_store),
             pokes=Pokes(),
             ai=ai,
+            vet=vet,
             job_effects=EFFECTS,
             sweepers=list(SWEEPERS),
         )
@@ -130,8 +138,9 @@ async def open_platform(
         finally:
             await platform.tasks.close()
     finally:
-        if ai is not None:
-            await ai.close()
+        for role in (vet, ai):
+            if role is not None:
+                await role.close()
         await database.close()
 
 
@@ -176,7 +185,7 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
             readyz,
             prometheus,
             *ROUTES,
-            *(AI_ROUTES if chosen.role == "all" else ()),
+            *((*AI_ROUTES, *VET_ROUTES) if chosen.role == "all" else ()),
         ],
         lifespan=[lifespan],
         state=State(),
@@ -185,6 +194,7 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
             "user": Provide(provide_user),
             "token_user": Provide(provide_token_user, sync_to_thread=False),
             **AI_DEPENDENCIES,
+            **VET_DEPENDENCIES,
         },
         exception_handlers={Exception: handle},
         middleware=[time_requests],

@@ -41,6 +41,8 @@ from sync_server.territory import routes as territory_routes
 from sync_server.territory import service as territory
 from sync_server.users import routes as users_routes
 from sync_server.users import service as users
+from sync_server.vet import routes as vet_routes
+from sync_server.vet import service as vet
 from sync_server.walks import routes as walks_routes
 from sync_server.walks import service as walks
 
@@ -100,6 +102,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *missions_routes.ROUTES,
     *face_routes.ROUTES,
     *healthcare_routes.ROUTES,
+    *vet_routes.ROUTES,
 ]
 
 EVENT_SINK: Callable[[Platform], EventSink] = jobs.event_sink
@@ -109,13 +112,15 @@ EFFECTS: dict[str, JobEffect] = {
     "mission": missions.job_ended,
     "face": face.job_ended,
     "healthcare": healthcare.job_ended,
+    "vet": vet.job_ended,
 }
 
-STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen]
+STARTERS: list[Callable[[Platform], Awaitable[None]]] = [regions.load, jobs.listen, vet.start]
 
 SWEEPERS: list[Sweeper] = [
     walks.sweep,
     missions.sweep,
+    vet.sweep,
     jobs.sweep,
     sync.sweep,
     rankings.sweep,
@@ -130,6 +135,7 @@ SWEEPERS: list[Sweeper] = [
 ERASERS: list[Callable[[Tx, int, int], Awaitable[list[str]]]] = [
     # Captures fold out of the board before the walks they belong to are gone.
     territory.erase,
+    vet.erase,
     jobs.erase,
     missions.erase,
     walks.erase,

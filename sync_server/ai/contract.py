@@ -1,7 +1,7 @@
 """The wire between backend and AI role: job requests, acceptance, events; as the product has them.
 
-`POST /internal/ai/{mission,face,healthcare}/jobs` takes a request, `POST
-/internal/{mission,face,healthcare}/jobs/{job_id}/events` an event. Both directions are signed
+`POST /internal/ai/{mission,face,healthcare,vet}/jobs` takes a request, `POST
+/internal/{mission,face,healthcare,vet}/jobs/{job_id}/events` an event. Both directions are signed
 (`platform/webhooks.py`). Fields that a foreign side does not know have defaults here.
 """
 
@@ -20,18 +20,20 @@ JobId: TypeAlias = Annotated[
 ShortText: TypeAlias = Annotated[str, Meta(max_length=256, pattern=_NO_NUL)]
 LongText: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Url: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=_NO_NUL)]
-Area: TypeAlias = Literal["mission", "face", "healthcare"]
-AREAS: Final[tuple[Area, ...]] = ("mission", "face", "healthcare")
+Area: TypeAlias = Literal["mission", "face", "healthcare", "vet"]
+AREAS: Final[tuple[Area, ...]] = ("mission", "face", "healthcare", "vet")
 
 JobType: TypeAlias = Literal[
-    "MISSION_JUDGE", "FACE_ANALYSIS", "FACE_DETECTION", "EMOTION_INFERENCE", "GAIT_ANALYSIS"
-]
+    "MISSION_JUDGE", "FACE_ANALYSIS", "FACE_DETECTION", "EMOTION_INFERENCE", "GAIT_ANALYSIS",
+    "VET_REPORT",
+]  # fmt: skip
 AREA_OF: Final[dict[str, Area]] = {
     "MISSION_JUDGE": "mission",
     "FACE_ANALYSIS": "face",
     "FACE_DETECTION": "face",
     "EMOTION_INFERENCE": "face",
     "GAIT_ANALYSIS": "healthcare",
+    "VET_REPORT": "vet",
 }
 #: How a finished job is called: the seed's missions and face say `finished`, their face event and
 #: healthcare `succeeded`. Readers take all of them.
@@ -70,9 +72,10 @@ class JobRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """A job as the backend hands it over; which inputs count depends on `job_type`.
 
     MISSION_JUDGE: `missions`. FACE_ANALYSIS, FACE_DETECTION, GAIT_ANALYSIS: `video_url`.
-    EMOTION_INFERENCE: `frame_id`, `frame_url`. `job_type` may be missing where the path says it
-    (healthcare). `callback_url` empty: the events stay inside the process (embedded roles).
-    `priority` 1 first to 9 last. `again`: judge anew even if this content was judged before.
+    EMOTION_INFERENCE: `frame_id`, `frame_url`. VET_REPORT: `document_url`. `job_type` may be
+    missing where the path says it (healthcare, vet). `callback_url` empty: the events stay inside
+    the process (embedded roles). `priority` 1 first to 9 last. `again`: judge anew even if this
+    content was judged before.
     """
 
     job_id: JobId
@@ -82,6 +85,7 @@ class JobRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     video_url: Url | None = None
     frame_id: ShortText | None = None
     frame_url: Url | None = None
+    document_url: Url | None = None
     policy: Policy = Policy()
     meta: RequestMeta = RequestMeta()
     priority: Annotated[int, Meta(ge=1, le=9)] = 5

@@ -39,7 +39,8 @@ RETENTION_EVERY_S: Final = 24 * 3600.0
 CANCELLED: Final = Words("취소된 분석입니다.", "The analysis was cancelled.")
 QUEUED: Final = Words("대기열에 등록되었습니다.", "Queued.")
 _DEFAULT_TYPE: Final[Mapping[str, str]] = {
-    "mission": "MISSION_JUDGE", "face": "FACE_ANALYSIS", "healthcare": "GAIT_ANALYSIS"
+    "mission": "MISSION_JUDGE", "face": "FACE_ANALYSIS", "healthcare": "GAIT_ANALYSIS",
+    "vet": "VET_REPORT",
 }  # fmt: skip
 
 

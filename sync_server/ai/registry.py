@@ -8,6 +8,7 @@ from sync_server.ai.face import pipeline as face
 from sync_server.ai.healthcare import pipeline as healthcare
 from sync_server.ai.missions import pipeline as missions
 from sync_server.ai.stages import Pipeline
+from sync_server.ai.vet import report
 from sync_server.platform.settings import Settings
 
 _registered: dict[str, Pipeline] = {}
@@ -21,7 +22,7 @@ def register(pipeline: Pipeline) -> None:
 def pipelines(settings: Settings) -> Mapping[str, Pipeline]:
     """Return the pipelines by job type."""
     found: dict[str, Pipeline] = {}
-    for room in (missions, face, healthcare):
+    for room in (missions, face, healthcare, report):
         for pipeline in room.make_pipelines(settings):
             found[pipeline.job_type] = pipeline
     return found | _registered

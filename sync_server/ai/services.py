@@ -13,6 +13,7 @@ from sync_server.ai.missions.judges import MissionJudge
 from sync_server.ai.missions.verdict_cache import StoredVerdicts, VerdictCache
 from sync_server.ai.references import EmotionReferenceStore, MissionReferenceStore
 from sync_server.ai.stages import CpuPool
+from sync_server.ai.vet.local_role import LocalVetRole
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database
 from sync_server.platform.llm.desks import Desks
@@ -37,9 +38,11 @@ class AiServices:
     mission_references: MissionReferenceStore
     emotion_references: EmotionReferenceStore
     desks: Desks
+    vet: LocalVetRole
 
     async def close(self) -> None:
-        """Close the connections to services; the pool and the store belong to others."""
+        """Close the chat and the connections to services; the pool and the store belong to others."""
+        await self.vet.close()
         await self.desks.close()
 
 
@@ -69,6 +72,7 @@ def make_services(
         mission_references=MissionReferenceStore(folder),
         emotion_references=emotions,
         desks=desks,
+        vet=LocalVetRole(settings, clock),
     )
 
 

@@ -134,6 +134,14 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
     return []
 
 
+def breed_name(code: str | None, language: str) -> str:
+    """Return what a breed is called in a language; empty for none."""
+    breed = all_breeds().get(code or "")
+    if breed is None:
+        return ""
+    return breed.name_en if language == "en" else breed.name_ko
+
+
 def _again(row: Any, user_no: int, values: dict[str, Any]) -> DogDoc:
     if row["user_no"] != user_no:
         raise not_found()

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from msgspec import UNSET
 
+from edge_sdk.face.emotions import EMOTIONS
 from edge_sdk.ids import uuid7
 from edge_sdk.sync.facts import AnalysisAdd
 from sync_server.ai.contract import JobType, Policy
@@ -186,3 +187,28 @@ async def job_ended(platform: Platform, tx: Tx, job: jobs.Job, now_ms: int) -> N
     if job.walk_id is not None:
         await walks.set_emotion(tx, job.user_no, job.walk_id, emotion.predicted_emotion, now_ms)
         await diary.show_emotion(tx, job.user_no, job.walk_id, plain, now_ms)
+
+
+# --- for other domains ---------------------------------------------------------------------
+
+
+class SeenEmotion(msgspec.Struct, frozen=True):
+    """An emotion that phone or server saw: happy, relaxed, sad or angry, and how surely (0..1)."""
+
+    emotion: str
+    confidence: float
+    at_ms: int
+
+
+async def last_emotion(tx: Tx, user_no: int, dog_id: str) -> SeenEmotion | None:
+    """Return a dog's newest emotion; None without one."""
+    rows = await tx.fetch_all(
+        """SELECT at_ms, result FROM analysis WHERE dog_id = ? AND user_no = ? AND kind = 'face'
+           ORDER BY at_ms DESC, analysis_id DESC LIMIT 5""",
+        dog_id, user_no,
+    )  # fmt: skip
+    for row in rows:
+        found = _emotion(jobs.inner(msgspec.json.decode(row["result"])))
+        if found.predicted_emotion in EMOTIONS:
+            return SeenEmotion(found.predicted_emotion, found.confidence, row["at_ms"])
+    return None

@@ -165,7 +165,7 @@ async def gait_status(
     why = jobs.error_words(job, language_of(request))
     return GaitStatus(
         job.job_id, job.status, progress,
-        jobs.GaitErrorWords(why.code, why.message, why.details),
+        jobs.DetailedError(why.code, why.message, why.details),
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class GaitStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     job_id: str
     status: str
     progress: jobs.StageProgress
-    error: jobs.GaitErrorWords | UnsetType = UNSET
+    error: jobs.DetailedError | UnsetType = UNSET
 
 
 class GaitProcessing(msgspec.Struct, frozen=True):

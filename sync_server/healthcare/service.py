@@ -132,12 +132,13 @@ async def history(
     return GaitHistory(
         dog_id,
         [_session(row, language) for row in rows],
-        await _trend(tx, user_no, dog_id, language),
+        await trend(tx, user_no, dog_id, language),
         rows[-1]["at_ms"] if len(rows) == limit else None,
     )
 
 
-async def _trend(tx: Tx, user_no: int, dog_id: str, language: str) -> GaitTrend:
+async def trend(tx: Tx, user_no: int, dog_id: str, language: str) -> GaitTrend:
+    """Return a dog's gait against its own first sessions."""
     rows = await tx.fetch_tuples(
         """SELECT at_ms, result FROM analysis
            WHERE dog_id = ? AND user_no = ? AND kind = 'gait'
@@ -157,6 +158,17 @@ async def _trend(tx: Tx, user_no: int, dog_id: str, language: str) -> GaitTrend:
         [each.name for each in found.alerts],
         list(found.measures),
     )
+
+
+async def last_session(tx: Tx, user_no: int, dog_id: str, language: str) -> GaitSession | None:
+    """Return a dog's newest gait session, of phone or server; None without one."""
+    row = await tx.fetch_one(
+        """SELECT analysis_id, job_id, at_ms, result FROM analysis
+           WHERE dog_id = ? AND user_no = ? AND kind = 'gait'
+           ORDER BY at_ms DESC, analysis_id DESC LIMIT 1""",
+        dog_id, user_no,
+    )  # fmt: skip
+    return None if row is None else _session(row, language)
 
 
 def _measures(result: dict[str, Any]) -> dict[str, Measure]:

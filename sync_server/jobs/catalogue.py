@@ -1,4 +1,4 @@
-"""The error codes of missions, face and healthcare: status and words, as the product has them."""
+"""The error codes of the product's paths: status and words, as the product has them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Cause(NamedTuple):
 
 Language = Literal["ko", "en"]
 
-#: The same in all three areas.
+#: The same in all areas.
 _SHARED: Final[Mapping[str, Cause]] = {
     "INVALID_REQUEST": Cause(400, "요청 내용이 올바르지 않습니다.", "The request is not valid."),
     "INVALID_MEDIA_URL": Cause(400, "영상 또는 이미지 주소가 올바르지 않습니다.",
@@ -115,17 +115,42 @@ _BY_AREA: Final[Mapping[Area, Mapping[str, Cause]]] = {
                                    "The analysis took too long. Try again in a moment."),
         "JOB_EXECUTION_FAILED": Cause(502, "보행 분석 Job이 실패했습니다.", "The gait job failed."),
     },
+    "vet": {
+        "INVALID_INPUT": Cause(400, "요청 내용이 올바르지 않습니다.", "The request is not valid."),
+        "IMAGE_FETCH_FAILED": Cause(400, "이미지를 불러오지 못했습니다. 다시 업로드해 주세요.",
+                                    "The picture can't be loaded. Upload it again."),
+        "JOB_NOT_FOUND": Cause(404, "존재하지 않는 Job ID입니다.", "No such job id."),
+        "CONVERSATION_NOT_FOUND": Cause(404, "존재하지 않는 대화입니다.", "No such conversation."),
+        "TURN_NOT_FOUND": Cause(404, "존재하지 않는 답변입니다.", "No such answer."),
+        "JOB_NOT_FINISHED": Cause(409, "아직 리포트 작성이 완료되지 않았습니다.",
+                                  "The report is not finished yet."),
+        "TURN_IN_PROGRESS": Cause(
+            409, "이전 질문에 답변하고 있습니다. 잠시 후 다시 시도해 주세요.",
+            "The question before is still being answered. Try again in a moment."),
+        "REQUEST_TOO_LARGE": Cause(413, "보낸 내용이 너무 큽니다.", "The request is too large."),
+        "RATE_LIMITED": Cause(429, "요청이 많아 잠시 후 다시 시도해 주세요.",
+                              "Too many requests. Try again in a moment."),
+        "MODEL_SERVICE_UNAVAILABLE": Cause(
+            502, "상담 서비스를 사용할 수 없습니다. 잠시 후 다시 시도해 주세요.",
+            "The vet chat is not available. Try again in a moment."),
+        "JOB_EXECUTION_FAILED": Cause(502, "상담 리포트 작성에 실패했습니다.",
+                                      "The report could not be written."),
+        "LLM_TIMEOUT": Cause(504, "답변 생성 시간이 초과되었습니다. 잠시 후 다시 시도해 주세요.",
+                             "The answer took too long. Try again in a moment."),
+    },
 }  # fmt: skip
 
 UNKNOWN_JOB: Final[Mapping[Area, str]] = {
     "mission": "INVALID_JOB_ID",
     "face": "JOB_NOT_FOUND",
     "healthcare": "JOB_NOT_FOUND",
+    "vet": "JOB_NOT_FOUND",
 }
 BAD_MEDIA: Final[Mapping[Area, str]] = {
     "mission": "MISSION_VIDEO_INVALID",
     "face": "INVALID_MEDIA_URL",
     "healthcare": "INVALID_MEDIA_URL",
+    "vet": "IMAGE_FETCH_FAILED",
 }
 
 #: How the server's own problems are called in the product's words.

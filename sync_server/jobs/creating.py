@@ -33,7 +33,15 @@ _QUEUED: Final = {
     "mission": ("돌발미션 분석 대기열에 등록되었습니다.", "The mission job is queued."),
     "face": ("표정 분석 대기열에 등록되었습니다.", "The face job is queued."),
     "healthcare": ("대기열에 등록되었습니다.", "Queued."),
+    "vet": ("리포트 작성 대기열에 등록되었습니다.", "The report is queued."),
 }
+
+_PREFIX: Final = {"mission": "mission", "face": "face", "healthcare": "gait", "vet": "vet"}
+"""How an analysis without a name of the client's own is called."""
+
+_FIRST_STAGE: Final = {
+    "mission": "QUEUED", "face": "QUEUED", "healthcare": "VALIDATING", "vet": "VALIDATING"
+}  # fmt: skip
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +63,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     video_url: str | None = None
     frame_id: str | None = None
     frame_url: str | None = None
+    document_url: str | None = None
     policy: Policy = Policy()
     priority: int = PRIORITY_BACKGROUND
     again: bool = False
@@ -86,7 +95,7 @@ async def create(platform: Platform, tx: Tx, user_no: int, new: NewJob, now_ms: 
             raise JobRefused("QUOTA_EXCEEDED", analysis_id="")
     job_id = new.job_id or new_job_id(now_ms)
     area = AREA_OF[new.job_type]
-    analysis_id = new.analysis_id or f"gait_{job_id.removeprefix('job_')}"
+    analysis_id = new.analysis_id or f"{_PREFIX[area]}_{job_id.removeprefix('job_')}"
     apart = bool(platform.settings.ai_url)
     base = platform.settings.backend_url
     request = JobRequest(
@@ -97,6 +106,7 @@ async def create(platform: Platform, tx: Tx, user_no: int, new: NewJob, now_ms: 
         video_url=new.video_url,
         frame_id=new.frame_id,
         frame_url=new.frame_url,
+        document_url=new.document_url,
         policy=new.policy,
         meta=RequestMeta(
             analysis_id=analysis_id,
@@ -114,7 +124,7 @@ async def create(platform: Platform, tx: Tx, user_no: int, new: NewJob, now_ms: 
     job = Job(
         job_id=job_id, user_no=user_no, area=area, job_type=new.job_type, analysis_id=analysis_id,
         walk_id=new.walk_id, dog_id=new.dog_id, captured_ms=new.captured_ms, request=request,
-        state="queued", stage="QUEUED" if area != "healthcare" else "VALIDATING", percent=0,
+        state="queued", stage=_FIRST_STAGE[area], percent=0,
         message=english if new.language == "en" else korean, error=None, failure_type=None,
         result=None, model_version=None, last_seq=0, result_seq=0, event_no=0, handed=False,
         tries=0, created_ms=now_ms, updated_ms=now_ms, finished_ms=None,

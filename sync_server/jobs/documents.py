@@ -19,6 +19,7 @@ BASE = {
     "EMOTION_INFERENCE": "/api/face/emotion-inference/jobs",
     "FACE_ANALYSIS": "/api/face/analyze/jobs",
     "GAIT_ANALYSIS": "/api/healthcare/jobs",
+    "VET_REPORT": "/api/vet/jobs",
 }
 
 

@@ -1,4 +1,4 @@
-"""The product's error bodies on the product's paths: one shape for missions and face, one for gait.
+"""The product's error bodies on the product's paths: one for missions and face, one for the rest.
 
 {"analysis_id", "status": "failed", "error": {"code", "message"}}
 {"error": {"code", "message", "details"}}
@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
@@ -19,6 +19,8 @@ from sync_server.jobs.catalogue import FROM_PROBLEM, UNKNOWN_JOB, cause
 from sync_server.jobs.model import JobError
 from sync_server.platform.errors import TITLES, Problem, as_problem, language_of
 from sync_server.platform.object_store import ObjectStoreFailed
+
+_DETAILED: Final[frozenset[Area]] = frozenset({"healthcare", "vet"})
 
 
 class ErrorWords(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class AnalysisFailed(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     cause: ErrorWords | UnsetType = UNSET
 
 
-class GaitErrorWords(msgspec.Struct, frozen=True):
+class DetailedError(msgspec.Struct, frozen=True):
     """Stable code, words and particulars of an error."""
 
     code: str
@@ -51,10 +53,10 @@ class GaitErrorWords(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
-class GaitFailed(msgspec.Struct, frozen=True):
-    """Error answer of healthcare."""
+class DetailedFailed(msgspec.Struct, frozen=True):
+    """Error answer of healthcare and the vet chat."""
 
-    error: GaitErrorWords
+    error: DetailedError
 
 
 class JobRefused(Exception):
@@ -111,8 +113,8 @@ def error_handlers(area: Area) -> ExceptionHandlersMap:
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         body: msgspec.Struct
-        if area == "healthcare":
-            body = GaitFailed(GaitErrorWords(refused.code, message, refused.details))
+        if area in _DETAILED:
+            body = DetailedFailed(DetailedError(refused.code, message, refused.details))
         else:
             because = refused.because
             body = AnalysisFailed(
@@ -180,7 +182,7 @@ def _asked_for(request: Request[Any, Any, Any]) -> str:
 def error_answers(area: Area, *statuses: int) -> dict[int, ResponseSpec]:
     """Document the error answers of a route of an area; what every route can answer is included."""
     always = (400, 401, 429, 500, 503, 507)
-    body: type[msgspec.Struct] = GaitFailed if area == "healthcare" else AnalysisFailed
+    body: type[msgspec.Struct] = DetailedFailed if area in _DETAILED else AnalysisFailed
     return {
         status: ResponseSpec(
             data_container=body,

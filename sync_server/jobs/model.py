@@ -14,6 +14,7 @@ DONE_WORD: Final[dict[Area, str]] = {
     "mission": "finished",
     "face": "finished",
     "healthcare": "succeeded",
+    "vet": "succeeded",
 }
 PRIORITY_WAITED_FOR: Final = 2
 """Somebody looks at a spinner."""

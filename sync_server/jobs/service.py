@@ -12,7 +12,7 @@ from litestar import Request
 from sync_server.ai.contract import AREA_OF, Event
 from sync_server.ai.role import EventSink, RoleUnavailable, TooBusy
 from sync_server.jobs import artifacts, events, store
-from sync_server.jobs.catalogue import UNKNOWN_JOB, words
+from sync_server.jobs.catalogue import UNKNOWN_JOB, cause, words
 from sync_server.jobs.creating import (
     NewJob,
     create,
@@ -38,11 +38,17 @@ from sync_server.jobs.documents import (
     processing,
     still_runs,
 )
-from sync_server.jobs.errors import GaitErrorWords, JobRefused, error_answers, error_handlers
+from sync_server.jobs.errors import (
+    DetailedError,
+    DetailedFailed,
+    JobRefused,
+    error_answers,
+    error_handlers,
+)
 from sync_server.jobs.inputs import resolve
 from sync_server.jobs.model import PRIORITY_BACKGROUND, PRIORITY_WAITED_FOR, Job, JobError
 from sync_server.jobs.notices import listen
-from sync_server.jobs.sweeping import delete_files, erase, sweep
+from sync_server.jobs.sweeping import delete_files, erase, forget, sweep
 from sync_server.jobs.waiting import until_ended
 from sync_server.platform import idempotency, rate_limit
 from sync_server.platform.context import Platform
@@ -53,7 +59,8 @@ from sync_server.platform.tokens import CurrentUser
 __all__ = [
     "PRIORITY_BACKGROUND",
     "PRIORITY_WAITED_FOR",
-    "GaitErrorWords",
+    "DetailedError",
+    "DetailedFailed",
     "Job",
     "JobAccepted",
     "JobError",
@@ -68,6 +75,7 @@ __all__ = [
     "begin",
     "begun",
     "cancel",
+    "cause",
     "create",
     "delete_files",
     "erase",
@@ -79,6 +87,7 @@ __all__ = [
     "fail",
     "failure",
     "finished",
+    "forget",
     "hand_over_later",
     "inner",
     "iso",

@@ -151,16 +151,22 @@ async def erase(tx: Tx, user_no: int, now_ms: int) -> list[str]:
     )
     keys: list[str] = []
     for row in rows:
-        job = await store.load_own(tx, user_no, row["job_id"])
-        assert job is not None
-        keys += _file_keys(job)
-        if not job.is_final:
-            await tx.execute(
-                "INSERT INTO job_to_cancel (job_id, at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                job.job_id, now_ms,
-            )  # fmt: skip
-        await store.delete(tx, job)
+        keys += await forget(tx, user_no, row["job_id"], now_ms)
     return keys
+
+
+async def forget(tx: Tx, user_no: int, job_id: str, now_ms: int) -> list[str]:
+    """Erase one job of a user, cancelled if it runs; return the files that are known of."""
+    job = await store.load_own(tx, user_no, job_id, lock=True)
+    if job is None:
+        return []
+    if not job.is_final:
+        await tx.execute(
+            "INSERT INTO job_to_cancel (job_id, at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            job.job_id, now_ms,
+        )  # fmt: skip
+    await store.delete(tx, job)
+    return list(_file_keys(job))
 
 
 def _file_keys(job: Job) -> Iterable[str]:

@@ -10,7 +10,9 @@ from sync_server.media.limits import DAY_MS, MAX_UPLOAD_BYTES, UNUSED_KEPT_MS
 from sync_server.platform.media_types import PICTURE_TYPES, VIDEO_TYPES
 from sync_server.platform.video_check import VideoLimits
 
-Kind = Literal["diary_photo", "dog_photo", "face_photo", "mission_clip", "face_clip", "gait_clip"]
+Kind = Literal[
+    "diary_photo", "dog_photo", "face_photo", "vet_photo", "mission_clip", "face_clip", "gait_clip"
+]  # fmt: skip
 ClipKind = Literal["mission_clip", "face_clip", "gait_clip"]
 _MIB: Final = 1024 * 1024
 
@@ -40,6 +42,8 @@ KINDS: Final[dict[str, KindRules]] = {
     "diary_photo": _PHOTO,
     "dog_photo": _PHOTO,
     "face_photo": KindRules(PICTURE_TYPES, MAX_UPLOAD_BYTES, 30 * DAY_MS),
+    # Of a conversation: kept as long as it (sweeping.py), a week where none shows it.
+    "vet_photo": KindRules(PICTURE_TYPES, MAX_UPLOAD_BYTES, UNUSED_KEPT_MS),
     # Lengths are the seed's. 4K at 60 frames a second is 7 MB a second on phones.
     "mission_clip": _clip(5, 40, 30),
     "face_clip": _clip(5, 40, 30),

@@ -8,17 +8,8 @@ DAY_MS: Final = 86_400_000
 
 MAX_UPLOAD_BYTES: Final = 10 * 1024 * 1024
 """Phones write 2-6 MB a photo; the app's body limit is 12 MiB."""
-MAX_EDGE_PX: Final = 12_000
-MAX_PIXELS: Final = 50_000_000
-"""The 48-megapixel mode of phones (8064 x 6048) passes, 16k x 16k does not."""
 STORED_EDGE_PX: Final = 2_048
 """The longer edge of what is kept: sharp on a phone held sideways, about 500 kB."""
-
-CHILD_MEMORY_BYTES: Final = 1024 * 1024 * 1024
-"""Address space of the decoder: 50 M pixels as RGBA are 200 MB, twice while converting."""
-CHILD_CPU_S: Final = 10
-CHILD_WALL_S: Final = 20.0
-CHILDREN_AT_ONCE: Final = 2
 
 UPLOAD_URL_MS: Final = 15 * 60_000
 MEDIA_LINK_MS: Final = 10 * 60_000

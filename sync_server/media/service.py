@@ -15,7 +15,6 @@ from sync_server.media import limits
 from sync_server.media.clips import CleanClip, clean_clip
 from sync_server.media.incoming import incoming_key, presigned_put
 from sync_server.media.kinds import KINDS, ClipKind, alike_kinds
-from sync_server.media.pictures import clean_picture
 from sync_server.media.reading import (
     DOC_COLUMNS,
     KEY_PATTERN,
@@ -35,20 +34,21 @@ from sync_server.media.reading import (
 )
 from sync_server.media.schemas import PhotoDoc, UploadLimits, UploadRequest, UploadTicket
 from sync_server.media.scratch import file_sha256, save_stream, scratch_folder
-from sync_server.media.sweeping import sweep
+from sync_server.media.sweeping import delete_pictures, sweep
 from sync_server.media.tables import LOCK_MEDIA, MediaObject
 from sync_server.platform import feed, rate_limit
 from sync_server.platform.context import Platform
 from sync_server.platform.database import Tx
 from sync_server.platform.errors import FieldError, Problem, not_found
 from sync_server.platform.object_store import ObjectTooLarge
+from sync_server.platform.pictures import MAX_EDGE_PX, MAX_PIXELS, clean_picture
 from sync_server.platform.signed_links import object_key
 from sync_server.platform.video_check import check_video
 
 __all__ = [
-    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "erase", "link",
-    "open_own_media", "owned_mission_clips", "owned_photos", "parts", "photo", "picture_bytes",
-    "ready", "receive", "signed_url", "sweep", "take_clip", "touch", "usage",
+    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "delete_pictures",
+    "erase", "link", "open_own_media", "owned_mission_clips", "owned_photos", "parts", "photo",
+    "picture_bytes", "ready", "receive", "signed_url", "sweep", "take_clip", "touch", "usage",
 ]  # fmt: skip
 
 
@@ -111,9 +111,7 @@ def _new_key() -> str:
 def _limits_of(kind: str) -> UploadLimits:
     rules = KINDS[kind]
     if rules.video is None:
-        return UploadLimits(
-            rules.max_bytes, limits.MAX_EDGE_PX, limits.MAX_PIXELS, limits.STORED_EDGE_PX
-        )
+        return UploadLimits(rules.max_bytes, MAX_EDGE_PX, MAX_PIXELS, limits.STORED_EDGE_PX)
     edge = rules.video.max_edge_px
     return UploadLimits(rules.max_bytes, edge, edge * edge, edge, rules.video.max_duration_s)
 
@@ -292,7 +290,9 @@ async def _checked(
             object_key(key), clip.content_type, clip.size_bytes, clip.width_px, clip.height_px,
             clip.sha256, clip.duration_ms, clip.frames,
         )  # fmt: skip
-    picture = await clean_picture(path.read_bytes(), declared_type or "")
+    picture = await clean_picture(
+        path.read_bytes(), declared_type or "", longest_edge_px=limits.STORED_EDGE_PX
+    )
     await platform.objects.put(object_key(key), picture.data)
     return _Stored(
         object_key(key), picture.content_type, len(picture.data), picture.width_px,

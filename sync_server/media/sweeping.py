@@ -1,16 +1,17 @@
-"""Delete what nobody uses: uploads never completed, pictures no diary entry or dog shows, videos
+"""Delete what nobody uses: uploads never completed, pictures nothing of the user shows, videos
 not used for their kind's time, and what a crash left on the disk."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
 
 from sync_server.media import limits
 from sync_server.media.incoming import incoming_key
-from sync_server.media.kinds import KINDS
+from sync_server.media.kinds import KINDS, PHOTO_KINDS
 from sync_server.media.scratch import sweep_scratch
 from sync_server.media.tables import LOCK_MEDIA
 from sync_server.platform import feed, rate_limit
@@ -49,6 +50,25 @@ async def sweep(platform: Platform, now_ms: int) -> None:
         log.info("scratch_swept", folders=left)
 
 
+async def delete_pictures(tx: Tx, user_no: int, keys: Iterable[str], now_ms: int) -> list[str]:
+    """Delete those of a user's pictures that nothing shows any more, without waiting a week.
+
+    Returns the objects to delete from the store. Pictures of other kinds than those that are kept
+    because something shows them stay until their time.
+    """
+    wanted = sorted(set(keys))
+    if not wanted:
+        return []
+    clause, argument = tx.in_list("media_key", wanted)
+    kinds, more = tx.in_list("kind", (*PHOTO_KINDS, "vet_photo"))
+    await tx.execute(
+        f"""UPDATE media_object SET check_ms = ?
+            WHERE user_no = ? AND state = 'ready' AND {clause} AND {kinds}""",
+        now_ms, user_no, argument, more,
+    )  # fmt: skip
+    return await _delete_unused(tx, user_no, wanted, now_ms)
+
+
 async def _delete_unused(tx: Tx, user_no: int, keys: list[str], now_ms: int) -> list[str]:
     """Delete those of a user's due rows that are unused; return the objects nobody needs now."""
     await tx.lock(LOCK_MEDIA, [user_no])
@@ -57,6 +77,8 @@ async def _delete_unused(tx: Tx, user_no: int, keys: list[str], now_ms: int) -> 
         f"""SELECT m.media_key, m.kind, m.state, m.object_key,
               CASE WHEN EXISTS (SELECT 1 FROM diary_photo p WHERE p.media_key = m.media_key
                                 AND p.user_no = m.user_no)
+                     OR EXISTS (SELECT 1 FROM vet_turn v WHERE v.image_key = m.media_key
+                                AND v.user_no = m.user_no)
                      OR EXISTS (SELECT 1 FROM dog d WHERE d.photo_key = m.media_key
                                 AND d.user_no = m.user_no AND d.deleted_ms IS NULL)
                    THEN 1 ELSE 0 END AS used

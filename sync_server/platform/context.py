@@ -16,6 +16,7 @@ from sync_server.ai.vet.role import VetRole
 from sync_server.platform.clock import Clock
 from sync_server.platform.database import Database, StorageFull, StorageReadOnly, Tx
 from sync_server.platform.errors import Problem
+from sync_server.platform.growing import Growing
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.pokes import Pokes
 from sync_server.platform.rate_limit import READ, take
@@ -50,6 +51,8 @@ class Platform:
     """By area of the job."""
     wakes: Wakes = field(default_factory=Wakes)
     tasks: Tasks = field(default_factory=Tasks)
+    texts: dict[str, Growing] = field(default_factory=dict)
+    """What is being written in this process just now, by the id of what it belongs to."""
     sweepers: list[Sweeper] = field(default_factory=list)
     """Periodic work of the domains: called with the platform and the time in ms."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 _SECRET_NAME = re.compile(
-    r"token|secret|password|authorization|cookie|verifier|signature|payload|body|packed|"
+    r"token(?!s_(?:in|out)\Z)|secret|password|authorization|cookie|verifier|signature|payload|body|packed|"
     r"\blat|\blng|\blon|coordinate|message_text",
     re.IGNORECASE,
 )

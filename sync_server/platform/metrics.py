@@ -39,6 +39,10 @@ JOB_CRASHES = Counter("daengdong_job_takeovers_total", "Executors whose jobs wer
 STREAMS = Gauge("daengdong_event_streams", "Open 'pull now' streams")
 JOBS = Counter("daengdong_jobs_ended_total", "Jobs ended", ("area", "state", "code", "version"))
 JOB_STREAMS = Gauge("daengdong_job_streams", "Open live streams of jobs")
+VET_STREAMS = Gauge("daengdong_vet_streams", "Open streams of the vet chat")
+VET_KEPT = Counter(
+    "daengdong_vet_turns_kept_total", "Turns of the vet chat, as they were kept", ("state", "code")
+)
 registry = REGISTRY
 
 

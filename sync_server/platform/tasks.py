@@ -18,7 +18,9 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
         self._lasting: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, Any], name: str, *, lasting: bool = False) -> None:
+    def start(
+        self, work: Coroutine[Any, Any, Any], name: str, *, lasting: bool = False
+    ) -> asyncio.Task[Any]:
         """Run a coroutine beside everything else; its errors are logged.
 
         `lasting` work runs as long as the server and is not waited for by `settle`.
@@ -26,6 +28,7 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(work, name=name)
         (self._lasting if lasting else self._running).add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

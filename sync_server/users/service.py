@@ -32,6 +32,7 @@ from sync_server.users.schemas import (
     ProfileChange,
 )
 from sync_server.users.tables import Consent, ConsentLog
+from sync_server.vet import service as vet
 
 log = structlog.get_logger(__name__)
 
@@ -154,6 +155,7 @@ async def export(tx: Tx, user_no: int, now_ms: int) -> Export:
     ):
         collections.setdefault(name, []).append(msgspec.json.decode(text))
     collections["jobs"] = await jobs.export(tx, user_no)
+    collections["vet_conversations"] = await vet.export(tx, user_no)
     return Export(
         exported_at_ms=now_ms,
         profile=await profile(tx, user_no),

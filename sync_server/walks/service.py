@@ -37,10 +37,12 @@ from sync_server.privacy import service as privacy
 from sync_server.walks import attached, judging, rows
 from sync_server.walks.attached import add_analysis
 from sync_server.walks.documents import WalkDoc, WalkMission, walk_document
+from sync_server.walks.recent import RecentWalks, recent_walks
 
 __all__ = [
-    "FACTS", "WalkMission", "add_analysis", "analysis_of_job", "erase", "list_walks", "open_walks",
-    "own_walk", "retally", "set_emotion", "set_missions", "sweep", "walk_document", "walk_of",
+    "FACTS", "RecentWalks", "WalkMission", "add_analysis", "analysis_of_job", "erase",
+    "list_walks", "open_walks", "own_walk", "recent_walks", "retally", "set_emotion",
+    "set_missions", "sweep", "walk_document", "walk_of",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)

@@ -91,7 +91,8 @@ def _job(household: Household) -> str:
 _JUDGE = ("/api/missions/judge", "/api/mission/judge")
 _FACE = tuple(f"/api/face/{kind}" for kind in ("detect", "emotion-inference", "analyze"))
 _GAIT = ("/api/healthcare/jobs", "/api/healthcare/analyze")
-_PRODUCTS = (*_JUDGE, *_FACE, *_GAIT, "/api/healthcare/health")
+_VET = ("/api/vet/chat", "/api/vet/jobs", "/api/vet/health")
+_PRODUCTS = (*_JUDGE, *_FACE, *_GAIT, "/api/healthcare/health", *_VET)
 _VIDEO = "https://clips.example/clip.mp4"
 
 
@@ -155,6 +156,24 @@ ATTEMPTS = [
                 lambda i: {"video_url": _VIDEO, "dog_id": i})
         for path in _GAIT
     ),
+    *(
+        Attempt(f"POST /api/vet/chat{form}", "body.dog_id", lambda a: a.dog_id,
+                lambda i: {"message": {"role": "user", "content": "?"}, "dog_id": i})
+        for form in ("", "/stream")
+    ),
+    Attempt("GET /api/vet/chat/stream/{turn_id}", "path.turn_id", lambda a: a.turn_id),
+    *(
+        Attempt(f"{method} /api/vet/conversations/{{conversation_id}}", "path.conversation_id",
+                lambda a: a.conversation_id)
+        for method in ("GET", "DELETE")
+    ),
+    Attempt("POST /api/vet/jobs", "body.conversation_id", lambda a: a.conversation_id,
+            lambda i: {"conversation_id": i}),
+    Attempt("POST /api/vet/jobs", "body.dog_id", lambda a: a.dog_id, lambda i: {"dog_id": i}),
+    *(
+        Attempt(f"GET /api/vet/jobs/{{job_id}}{form}", "path.job_id", lambda a: a.report_id)
+        for form in ("", "/result")
+    ),
     Attempt("GET /api/healthcare/history", "query.dog_id", lambda a: a.dog_id),
     Attempt("GET /api/jobs/{job_id}/events", "path.job_id", _job),
     Attempt("POST /api/jobs/{job_id}/cancel", "path.job_id", _job),
@@ -190,6 +209,10 @@ NOBODYS = {
         for base in _JUDGE
         for form in ("", "/jobs")
         for name in ("mission_id", "missions_id")
+    },
+    **{
+        (f"POST /api/vet/chat{form}", "body.conversation_id"): "each user's own; test_vet_chat.py"
+        for form in ("", "/stream")
     },
     ("GET /api/artifacts/{job_id}/{name}", "path.name"): "the name of a file of the job",
     ("GET /api/regions/{region_id}", "path.region_id"): "regions are everybody's",
@@ -383,7 +406,7 @@ WITHOUT_SIGNING_IN = {
     "POST /api/auth/refresh", "POST /api/auth/logout",  # the token is in the body
     "GET /api/breeds",  # the same for everybody
     "PUT /api/uploads/{key}/content", "GET /api/media/{key}",  # the signature permits
-    "GET /api/artifacts/{job_id}/{name}", "GET /api/healthcare/health",
+    "GET /api/artifacts/{job_id}/{name}", "GET /api/healthcare/health", "GET /api/vet/health",
 }  # fmt: skip
 SIGNED_IN = [operation for operation in OPERATIONS.values() if operation.is_signed_in]
 

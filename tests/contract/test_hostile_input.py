@@ -69,6 +69,11 @@ def _bodies(own: Household) -> list[tuple[str, str, dict[str, Any]]]:
         ("POST", "/api/healthcare/jobs", {"video_url": "https://clips.example/a.mp4",
          "dog_id": own.dog_id, "captured_at": "2026-01-06T10:29:30+09:00"}),
         ("POST", "/api/missions/offers", {"walk_id": own.walk_id}),
+        ("POST", "/api/vet/chat", {"conversation_id": "", "message": {"role": "user",
+         "content": "기침을 해요"}, "image_url": None, "history": [{"role": "user",
+         "content": "안녕"}], "user_context": {"dog_age_years": 2, "dog_weight_kg": 4.6,
+         "breed": "푸들"}, "dog_id": own.dog_id}),
+        ("POST", "/api/vet/jobs", {"conversation_id": own.conversation_id, "dog_id": own.dog_id}),
     ]  # fmt: skip
 
 
@@ -113,7 +118,8 @@ async def _everything_can_be_read(server: Server, own: Household) -> None:
                  "/api/sync/pull", "/api/consents/history", "/api/footprints", "/api/me/home",
                  f"/api/dogs/{own.dog_id}", f"/api/diary/{own.entry_id}", "/api/jobs",
                  f"/api/healthcare/history?dog_id={own.dog_id}",
-                 f"/api/missions/offers?walk_id={own.walk_id}"):  # fmt: skip
+                 f"/api/missions/offers?walk_id={own.walk_id}", "/api/vet/conversations?limit=100",
+                 f"/api/vet/conversations/{own.conversation_id}"):  # fmt: skip
         answer = await server.client.get(path, headers=own.phone.headers)
         assert answer.status_code == 200, f"{path}: {answer.text}"
         answer.json()
@@ -134,7 +140,8 @@ async def test_hostile_paths_and_queries(server: Server, own: Household) -> None
     paths = ["/api/dogs/{}", "/api/walks/{}", "/api/diary/{}", "/api/media/{}", "/api/regions/{}",
              "/api/rankings/{}", "/api/{}", "/{}", "/api/jobs/{}/events", "/api/healthcare/jobs/{}",
              "/api/missions/judge/jobs/{}/result", "/api/face/detect/jobs/status/{}",
-             "/api/artifacts/{}/a.mp4", "/api/artifacts/job_a/{}"]  # fmt: skip
+             "/api/artifacts/{}/a.mp4", "/api/artifacts/job_a/{}", "/api/vet/conversations/{}",
+             "/api/vet/chat/stream/{}", "/api/vet/jobs/{}", "/api/vet/jobs/{}/result"]  # fmt: skip
     queries = [
         "/api/breeds?q={}", "/api/regions?q={}", "/api/regions?level={}", "/api/regions?parent={}",
         "/api/regions?limit={}", "/api/regions/at?lat={}&lng=1", "/api/regions/1?geometry={}",
@@ -150,6 +157,8 @@ async def test_hostile_paths_and_queries(server: Server, own: Household) -> None
         "/api/jobs?before_ms={}", "/api/jobs?limit={}", "/api/healthcare/history?dog_id={}",
         "/api/healthcare/history?dog_id=a&limit={}", "/api/missions/offers?walk_id={}",
         "/api/artifacts/job_a/a.mp4?expires={}&signature=x",
+        "/api/vet/conversations?before_ms={}", "/api/vet/conversations?limit={}",
+        f"/api/vet/conversations/{own.conversation_id}?after={{}}",
         f"/api/media/{own.photo_key}?expires={{}}&signature=x",
         f"/api/media/{own.photo_key}?expires=1&signature={{}}",
     ]  # fmt: skip

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support import judge_words
-from tests.support.wire_service import Call, Reply, WireService, as_json
+from tests.support.wire_service import Call, Reply, Streamed, WireService, as_json
 
 API_KEY = "gemini-test-key-0123456789abcdef"
 MODEL = "gemini-2.5-flash-lite"
+VISION_MODEL = "gemini-2.5-flash"
 _ALPHABET = str.maketrans("-_", "+/")
-_GENERATE = re.compile(r"/v1beta/models/([\w.-]+):generateContent")
+_GENERATE = re.compile(r"/v1beta/models/([\w.-]+):(?:g|streamG)enerateContent")
 _FILE = re.compile(r"/v1beta/(files/[\w-]+)")
 _STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
              429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE",
@@ -50,7 +51,7 @@ class Gemini(WireService):
     def is_paid(self, call: Call) -> bool:
         return call.method == "POST" and _GENERATE.fullmatch(call.path) is not None
 
-    def respond(self, call: Call) -> Reply:
+    def respond(self, call: Call) -> Reply | Streamed:
         if call.headers.get("x-goog-api-key") != API_KEY and "upload_id" not in call.path:
             return self.error(400, "API key not valid.", [
                 {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
@@ -62,6 +63,8 @@ class Gemini(WireService):
         if (found := _FILE.fullmatch(call.path)) is not None:
             return self._file(call.method, found[1])
         if (asked := _GENERATE.fullmatch(call.path)) is not None and call.method == "POST":
+            if call.path.endswith(":streamGenerateContent"):
+                return self._generate_in_parts(asked[1], request_of(call))
             return self._generate(asked[1], request_of(call))
         return self.error(404)
 
@@ -85,6 +88,59 @@ class Gemini(WireService):
                     return self.error(400, "The File is not in an ACTIVE state")
         return as_json(200, self.candidate(self._words(body)))
 
+    def _generate_in_parts(self, model: str, body: dict[str, Any]) -> Reply | Streamed:
+        if model not in (MODEL, VISION_MODEL):
+            return self.error(404, f"models/{model} is not found for API version v1beta")
+        if "responseMimeType" in body.get("generationConfig", {}):
+            return self.error(400, "the tests stream plain text")
+        if not body["systemInstruction"]["parts"] or body["contents"][0]["role"] != "user":
+            return self.error(400, "a conversation begins with the rules and the user")
+        for part in _parts(body):
+            if "inlineData" in part:
+                bytes_of(part)
+        steps: list[bytes | float | str] = []
+        for piece in self.pieces:
+            steps += [self._part(piece), self.pace_s]
+        return Streamed((*steps, self._part("", "STOP")))
+
+    def _part(self, text: str, finish: str | None = None) -> bytes:
+        made = self.candidate(text, finish)
+        if finish is None:
+            made["usageMetadata"] = {"promptTokenCount": 2011, "totalTokenCount": 2011}
+        return _event(made)
+
+    def _faulty_stream(self, fault: str) -> Streamed:
+        """What a stream says before its fault: its first two parts."""
+        said = tuple(self._part(piece) for piece in self.pieces[:2])
+        usage = {"promptTokenCount": 2011, "totalTokenCount": 2011}
+        if fault == "stall":
+            return Streamed((*said, "hang"))
+        if fault == "stall_first":
+            return Streamed((_event({"usageMetadata": usage, "modelVersion": MODEL}), "hang"))
+        if fault == "eof":
+            return Streamed(said)
+        if fault == "lost":
+            return Streamed((*said, "lost"))
+        if fault == "bad_chunk":
+            return Streamed((*said, b'data: {"candidates": [{"cont\r\n\r\n'))
+        if fault == "bad_first":
+            return Streamed((b'data: {"candidates": [{"cont\r\n\r\n',))
+        if fault == "blocked":
+            return Streamed((*said, self._part("", "SAFETY")))
+        if fault in ("blocked_first", "refusal"):
+            feedback = {"blockReason": "SAFETY" if fault == "refusal" else "PROHIBITED_CONTENT"}
+            return Streamed((_event({
+                "promptFeedback": feedback, "usageMetadata": usage, "modelVersion": MODEL,
+            }),))  # fmt: skip
+        if fault == "error_inside":
+            error = {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}
+            return Streamed((*said, _event(error)))
+        if fault == "empty":
+            return Streamed((self._part("", "STOP"),))
+        if fault == "length":
+            return Streamed((*said, self._part("", "MAX_TOKENS")))
+        raise AssertionError(f"no such fault of a stream: {fault}")
+
     def _words(self, body: dict[str, Any]) -> str:
         if self.said is not None:
             value = self.said(body)
@@ -107,7 +163,9 @@ class Gemini(WireService):
             "responseId": secrets.token_urlsafe(12),
         }
 
-    def faulty(self, fault: str, call: Call) -> Reply:
+    def faulty(self, fault: str, call: Call) -> Reply | Streamed:
+        if call.path.endswith(":streamGenerateContent"):
+            return self._faulty_stream(fault)
         words = self._words(request_of(call))
         usage = {"promptTokenCount": 2011, "totalTokenCount": 2011}
         if fault == "cut_json":
@@ -223,6 +281,10 @@ class Gemini(WireService):
             "state": stored.state,
             "source": "UPLOADED",
         }
+
+
+def _event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\r\n\r\n"
 
 
 def request_of(call: Call) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from game_engine.rules import CURRENT_RULES
 from sync_server.ai.contract import Event, JobRequest
 from tests.support.ai_role import failed, install
 from tests.support.app import Phone, Server
+from tests.support.vet_role import ask, install_vet
 from tests.support.walks import Log, straight
 
 DIARY_TEXT = "보리는 오늘 한강에서 갈매기를 쫓았다"
+QUESTION = "보리가 갈매기를 쫓은 뒤로 기침을 해요"
 HOME = {"lat": 37.54401, "lng": 127.04402}
 
 
@@ -40,6 +42,11 @@ class Household:
     """A job that has failed or will."""
     mission_id: str
     """A mission offered on an open walk."""
+    conversation_id: str
+    turn_id: str
+    """An answered question to the vet chat."""
+    report_id: str
+    """A report job on it, which has failed or will."""
 
     @property
     def ids(self) -> dict[str, str]:
@@ -47,6 +54,7 @@ class Household:
         return {
             "dog_id": self.dog_id, "walk_id": self.walk_id, "entry_id": self.entry_id,
             "job_id": self.job_id, "mission_id": self.mission_id,
+            "conversation_id": self.conversation_id, "turn_id": self.turn_id,
         }  # fmt: skip
 
 
@@ -86,9 +94,15 @@ async def settle(server: Server, now_ms: int, east_of_seoul: float = 0.0) -> Hou
     log.add(WalkStart(open_walk_id, [dog_id], now_ms - 420_000, CURRENT_RULES, "live"))
     await log.push()
     offers = (await send("POST", "/api/missions/offers", json={"walk_id": open_walk_id})).json()
+    install_vet(server)
+    question = ask(QUESTION, dog_id=dog_id)
+    answer = (await send("POST", "/api/vet/chat", json=question)).json()
+    about = {"conversation_id": answer["conversation_id"]}
+    report = (await send("POST", "/api/vet/jobs", json=about)).json()
     return Household(
         phone, log, second, dog_id, walk_id, entry_id, photo_key, ticket["key"],
         f"{url.path}?{url.query}", job["job_id"], offers["offers"][0]["mission_id"],
+        answer["conversation_id"], answer["turn_id"], report["job_id"],
     )  # fmt: skip
 
 

@@ -21,6 +21,17 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 @dataclass(frozen=True)
+class Streamed:
+    """An answer in parts: bytes, a pause (s), `hang` until the other side goes, or `lost`.
+
+    A pause, too, ends when the other side goes; after the last step the answer ends as it should.
+    """
+
+    steps: tuple[bytes | float | str, ...]
+    media_type: str = "text/event-stream"
+
+
+@dataclass(frozen=True)
 class Call:
     """One request as it came."""
 
@@ -44,6 +55,14 @@ class WireService:
     retry_after: str = "1"
     calls: list[Call] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
+    hung_up_s: float = 0.0
+    """When the other side was seen to go, on the monotonic clock."""
+    pieces: tuple[str, ...] = ()
+    """What a stream says, a part each."""
+    pace_s: float = 0.0
+    """The pause after each part of a stream."""
+    streamed: Callable[[], None] = lambda: None
+    """Called before each part of a stream is sent."""
     said: Callable[[Any], Any] | None = None
     """Makes the value that the model answers from the request's body."""
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -78,10 +97,10 @@ class WireService:
         """Whether a call is one that faults are scripted for."""
         raise NotImplementedError
 
-    def respond(self, call: Call) -> Reply:
+    def respond(self, call: Call) -> Reply | Streamed:
         raise NotImplementedError
 
-    def faulty(self, fault: str, call: Call) -> Reply:
+    def faulty(self, fault: str, call: Call) -> Reply | Streamed:
         """The answer to a paid call with a fault of the vendor's own."""
         raise NotImplementedError
 
@@ -108,13 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.calls.append(call)
         fault = self.owner.next_fault() if self.owner.is_paid(call) else None
         if fault is None:
-            self._send(*self.owner.respond(call))
+            self._reply(self.owner.respond(call))
         elif fault == "hang":
             self._hang()
         elif fault == "drop":
             self.close_connection = True
         elif fault == "cut":
-            status, _, whole = self.owner.respond(call)
+            made = self.owner.respond(call)
+            assert not isinstance(made, Streamed), "a stream is cut by faults of its own"
+            status, _, whole = made
             self._send(status, {"Content-Type": "application/json"}, whole[: len(whole) // 2],
                        told=len(whole))  # fmt: skip
             self.close_connection = True
@@ -130,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.isdigit():
             self._send(*self.owner.error(int(fault)))
         else:
-            self._send(*self.owner.faulty(fault, call))
+            self._reply(self.owner.faulty(fault, call))
 
     do_GET = do_POST = do_DELETE = _handle
 
@@ -145,16 +166,56 @@ class _Handler(BaseHTTPRequestHandler):
     def _hang(self) -> None:
         """Say nothing until the other side closes, and note when it does."""
         self.close_connection = True
-        while not self.owner._stopped.is_set():
-            readable, _, _ = select.select([self.connection], [], [], 0.02)
+        self._gone_within(3_600.0)
+
+    def _gone_within(self, seconds: float) -> bool:
+        """Wait; return early, and True, when the other side closes."""
+        until = time.monotonic() + seconds
+        while not self.owner._stopped.is_set() and time.monotonic() < until:
+            readable, _, _ = select.select(
+                [self.connection], [], [], max(0.0, min(0.02, until - time.monotonic()))
+            )
             if readable:
                 try:
                     closed = self.connection.recv(1, socket.MSG_PEEK) == b""
                 except OSError:
                     closed = True
                 if closed:
+                    self.owner.hung_up_s = time.monotonic()
                     self.owner.hung_up.set()
+                    return True
+                # The next request came before this answer ended: no client of ours does that.
+                return False
+        return False
+
+    def _reply(self, reply: Reply | Streamed) -> None:
+        if isinstance(reply, Streamed):
+            self._stream(reply)
+        else:
+            self._send(*reply)
+
+    def _stream(self, reply: Streamed) -> None:
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", reply.media_type)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for step in reply.steps:
+                if isinstance(step, bytes):
+                    self.owner.streamed()
+                    self.wfile.write(f"{len(step):x}\r\n".encode() + step + b"\r\n")
+                    self.wfile.flush()
+                elif step == "lost" or (isinstance(step, float) and self._gone_within(step)):
+                    self.close_connection = True
                     return
+                elif step == "hang":
+                    self._hang()
+                    return
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.owner.hung_up_s = time.monotonic()
+            self.owner.hung_up.set()
+            self.close_connection = True
 
     def _send(
         self, status: int, headers: dict[str, str], body: bytes, told: int | None = None

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from sync_server.media.pictures import clean_picture
-from sync_server.media.sanitize_child import Refused, sanitize
 from sync_server.platform.errors import Problem
+from sync_server.platform.pictures import clean_picture
+from sync_server.platform.sanitize_child import Refused, sanitize
 from tests.sync_server.test_media import photo_with_gps, picture
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,8 @@ Route: TypeAlias = Literal["text_only", "vlm"]
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_HISTORY: Final = 40
 RECENT_TURNS: Final = 6
-"""So many last turns go to the model word for word; what is older comes as memory."""
+"""So many last questions with their answers go to the model word for word; what is older comes as
+memory."""
 TIMEOUT_MS: Final = 15_000
 
 Words: TypeAlias = Annotated[str, Meta(max_length=8_000, pattern=r"^[^\x00]*$")]

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from sync_server.ai.vet.contract import ChatRequest, Citation, Language, Route
+from sync_server.ai.vet.contract import ChatRequest, Citation, Language, Route, SafetyNote
 
 Declined: TypeAlias = Literal[
     "diagnosis", "dose", "prescription", "human_medicine", "procedure_at_home", "euthanasia",
@@ -53,7 +53,8 @@ class PreSafety(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checked whole. `replaced`: what was released is void and `content` stands instead."""
+    """The checked whole. `replaced`: all that was shown is void and `content` stands instead,
+    its opening included; else `content` is the model's answer, the opening stands before it."""
 
     content: str
     replaced: bool
@@ -151,6 +152,12 @@ class Ask:
     route: Route
     passages: Sequence[Passage]
     prompt: Prompt
+    said: str = ""
+    """What this backend has already said of the answer: it goes on from there."""
+    kind: str = "what_is"
+    """What kind of question it is (`routing.Kind`)."""
+    document: Sequence[Passage] = ()
+    """All of the document that the best passage is from, its score that passage's."""
 
 
 @dataclass
@@ -161,6 +168,10 @@ class Usage:
     tokens_in: int | None = None
     tokens_out: int | None = None
     details: dict[str, float] = field(default_factory=dict)
+    cut: bool = False
+    """Whether the answer ran into its greatest length."""
+    used: list[Passage] | None = None
+    """The passages that the answer rests on, where the backend knows; else the pipeline judges."""
 
 
 class Backend(Protocol):
@@ -171,8 +182,39 @@ class Backend(Protocol):
         """For `model_used` and the health check."""
         ...
 
+    @property
+    def sees(self) -> bool:
+        """Whether it can look at a picture."""
+        ...
+
     def answer(self, ask: Ask, usage: Usage) -> AsyncGenerator[str, None]:
         """Yield text as it comes; closing it ends the call. Raises `platform.llm` errors."""
         ...
 
     async def close(self) -> None: ...
+
+
+class Notes(Protocol):
+    """The safety texts that no model writes (`safety/notes.py`)."""
+
+    def opening(self, flags: SafetyFlags, language: Language) -> str:
+        """What comes first: go to a clinic, or whom to call; empty where nothing presses."""
+        ...
+
+    def decline_text(self, flags: SafetyFlags, language: Language) -> str:
+        """Say kindly what is not given, and what helps; empty where nothing was declined."""
+        ...
+
+    def safety_note(
+        self, flags: SafetyFlags, passages: Sequence[Passage], language: Language
+    ) -> SafetyNote:
+        """Disclaimer, signs to watch for (also those of the passages), and what to do then."""
+        ...
+
+    def safe_template(self, request: ChatRequest, flags: SafetyFlags, language: Language) -> str:
+        """A whole answer, its opening included, that is right whatever was asked."""
+        ...
+
+    def system_rules(self, language: Language) -> str:
+        """The rules for a model."""
+        ...

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sync_server.ai.vet.contract import ChatAnswer, ChatEvent, ChatRequest, Done
 
 
+@runtime_checkable
 class VetRole(Protocol):
     """Answer a turn, piece by piece."""
 

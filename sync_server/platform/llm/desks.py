@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from sync_server.platform.llm.ask import Desk
 from sync_server.platform.llm.breaker import Breaker
@@ -12,6 +13,7 @@ from sync_server.platform.llm.contract import AnswerModel
 from sync_server.platform.llm.errors import LlmNotConfigured
 from sync_server.platform.llm.gemini import GeminiModel
 from sync_server.platform.llm.guard import Guard
+from sync_server.platform.llm.guarded_stream import StreamDesk
 from sync_server.platform.llm.openai_chat import OpenAiModel
 from sync_server.platform.llm.twelvelabs import TwelveLabsModel
 from sync_server.platform.settings import Settings, SettingsInvalid
@@ -26,6 +28,7 @@ class Desks:
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._made: dict[str, Desk] = {}
+        self._chats: dict[str, StreamDesk] = {}
         self.budget = DailyBudget(
             Path(settings.data_dir) / "llm-calls.sqlite", settings.llm_daily_calls, clock
         )
@@ -35,7 +38,6 @@ class Desks:
         known = self._settings
         return self._desk(
             "gemini",
-            "gemini_api_key",
             lambda: GeminiModel(known.gemini_api_key, known.gemini_model, known.gemini_base_url),
         )
 
@@ -44,7 +46,6 @@ class Desks:
         known = self._settings
         return self._desk(
             "openai",
-            "openai_api_key",
             lambda: OpenAiModel(known.openai_api_key, known.openai_model, known.openai_base_url),
         )
 
@@ -53,25 +54,48 @@ class Desks:
         known = self._settings
         return self._desk(
             "twelvelabs",
-            "twelvelabs_api_key",
             lambda: TwelveLabsModel(
                 known.twelvelabs_api_key, known.twelvelabs_model, known.twelvelabs_base_url
             ),
         )
 
+    def chat(self, provider: Literal["openai", "gemini"], model: str = "") -> StreamDesk:
+        """A desk of its own that streams: another model, and a breaker that knows only chats."""
+        known = self._settings
+        if provider not in self._chats:
+            made: OpenAiModel | GeminiModel
+            try:
+                if provider == "openai":
+                    name = model or known.openai_model
+                    made = OpenAiModel(known.openai_api_key, name, known.openai_base_url)
+                else:
+                    name = model or known.gemini_model
+                    made = GeminiModel(known.gemini_api_key, name, known.gemini_base_url)
+            except LlmNotConfigured:
+                raise _no_key(provider) from None
+            breaker = Breaker(f"{provider}_chat")
+            self._chats[provider] = StreamDesk(made, Guard(provider, self.budget, breaker))
+        return self._chats[provider]
+
     async def close(self) -> None:
         """Close all connections."""
         for desk in self._made.values():
             await desk.close()
+        for chat in self._chats.values():
+            await chat.close()
         self._made.clear()
+        self._chats.clear()
 
-    def _desk(self, provider: str, key_name: str, make: Callable[[], AnswerModel]) -> Desk:
+    def _desk(self, provider: str, make: Callable[[], AnswerModel]) -> Desk:
         if provider not in self._made:
             try:
                 model = make()
             except LlmNotConfigured:
-                variable = f"DAENGDONG_{key_name.upper()}"
-                raise SettingsInvalid(f"{variable} is needed to ask {provider}") from None
+                raise _no_key(provider) from None
             guard = Guard(provider, self.budget, Breaker(provider))
             self._made[provider] = Desk(model, guard)
         return self._made[provider]
+
+
+def _no_key(provider: str) -> SettingsInvalid:
+    return SettingsInvalid(f"DAENGDONG_{provider.upper()}_API_KEY is needed to ask {provider}")

@@ -10,10 +10,11 @@ under 10 s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import structlog
 
 from sync_server.platform.llm.contract import Question, RawAnswer, Video
@@ -28,6 +29,9 @@ from sync_server.platform.llm.errors import (
     retry_after_of,
     retry_delay_of,
 )
+from sync_server.platform.llm.gemini_stream import pieces
+from sync_server.platform.llm.gemini_words import BLOCKED, output_tokens, word
+from sync_server.platform.llm.talk import Piece, Talk
 from sync_server.platform.llm.transport import error_of_transport
 
 if TYPE_CHECKING:
@@ -40,10 +44,6 @@ INLINE_BYTES: Final = 15_000_000
 """A whole request may have 20 MB; base64 makes 4 bytes of 3."""
 DELETE_S: Final = 5.0
 POLL_S: Final = 0.5
-_BLOCKED: Final = frozenset(
-    {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
-     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "LANGUAGE"}
-)  # fmt: skip
 
 
 class GeminiModel:
@@ -72,7 +72,11 @@ class GeminiModel:
                 base_url=base_url or BASE_URL,
                 api_version="v1beta",
                 # The SDK would follow a redirect anywhere, with the key in a header of its own.
-                async_client_args={"follow_redirects": False},
+                # Its 100 connections are fewer than there may be chats at a time.
+                async_client_args={
+                    "follow_redirects": False,
+                    "limits": httpx.Limits(max_connections=1_000, max_keepalive_connections=64),
+                },
             ),
         ).aio
 
@@ -93,6 +97,14 @@ class GeminiModel:
                     ),
                 )
         return _read(reply, self.model)
+
+    async def stream(self, talk: Talk) -> AsyncGenerator[Piece, None]:
+        """Stream once; see `StreamModel`."""
+        with _mapped():
+            said = pieces(self._client, self._types, talk, talk.model or self.model)
+            async with aclosing(said):
+                async for piece in said:
+                    yield piece
 
     async def close(self) -> None:
         """Wait for deletions under way, close connections."""
@@ -130,7 +142,7 @@ class GeminiModel:
         if not name:
             raise LlmAnswerBroken("an upload without a name")
         try:
-            while (state := _word(file.state)) == "PROCESSING":
+            while (state := word(file.state)) == "PROCESSING":
                 await asyncio.sleep(POLL_S)
                 file = await self._client.files.get(name=name)
             if state != "ACTIVE":
@@ -199,12 +211,12 @@ def _error_of_status(error: Any) -> LlmError:
 def _read(reply: types.GenerateContentResponse, asked: str) -> RawAnswer:
     feedback = reply.prompt_feedback
     if feedback is not None and feedback.block_reason is not None:
-        raise LlmBlocked(f"prompt: {_word(feedback.block_reason)}")
+        raise LlmBlocked(f"prompt: {word(feedback.block_reason)}")
     if not reply.candidates:
         raise LlmAnswerBroken("it is empty")
     first = reply.candidates[0]
-    reason = _word(first.finish_reason)
-    if reason in _BLOCKED:
+    reason = word(first.finish_reason)
+    if reason in BLOCKED:
         raise LlmBlocked(f"answer: {reason}")
     if reason == "MAX_TOKENS":
         raise LlmAnswerBroken("it is cut: too long")
@@ -219,13 +231,5 @@ def _read(reply: types.GenerateContentResponse, asked: str) -> RawAnswer:
         text=text,
         model=reply.model_version or asked,
         input_tokens=usage.prompt_token_count if usage else None,
-        # Thoughts are billed as output.
-        output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
-        if usage
-        else None,
+        output_tokens=output_tokens(usage),
     )
-
-
-def _word(value: object) -> str:
-    """The name of an enum of the SDK, whatever its class is in this major."""
-    return "" if value is None else str(getattr(value, "value", value)).upper()

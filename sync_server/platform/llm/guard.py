@@ -88,10 +88,10 @@ class Guard:
                 result = await call()
         except TimeoutError:
             late = LlmTimeout("no answer in time")
-            self._note(late)
+            self.note(late)
             raise late from None
         except LlmError as error:
-            self._note(error)
+            self.note(error)
             raise
         except BaseException:
             self.breaker.left()
@@ -100,7 +100,8 @@ class Guard:
         LLM_CALLS.labels(self.provider, "ok").inc()
         return result
 
-    def _note(self, error: LlmError) -> None:
+    def note(self, error: LlmError) -> None:
+        """Count a failure, and tell the breaker of it."""
         LLM_CALLS.labels(self.provider, error.code).inc()
         if isinstance(error, LlmTimeout | LlmUnavailable | LlmRateLimited):
             self.breaker.failed(error)

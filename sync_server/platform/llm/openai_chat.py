@@ -1,10 +1,12 @@
-"""OpenAI's chat completions by its SDK, at OpenAI or any compatible address (text only).
+"""OpenAI's chat completions by its SDK, at OpenAI or any compatible address.
 
 The SDK retries twice and waits ten minutes unless told otherwise; here the guard does both.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from sync_server.platform.llm.contract import Question, RawAnswer
@@ -19,6 +21,8 @@ from sync_server.platform.llm.errors import (
     error_of_status,
     retry_after_of,
 )
+from sync_server.platform.llm.openai_stream import pieces
+from sync_server.platform.llm.talk import Piece, Talk
 from sync_server.platform.llm.transport import error_of_transport
 
 if TYPE_CHECKING:
@@ -79,6 +83,18 @@ class OpenAiModel:
         except Exception as error:
             raise _error_of(error) from None
 
+    async def stream(self, talk: Talk) -> AsyncGenerator[Piece, None]:
+        """Stream once; see `StreamModel`."""
+        try:
+            said = pieces(self._client, talk, talk.model or self.model, self._length)
+            async with aclosing(said):
+                async for piece in said:
+                    yield piece
+        except LlmError:
+            raise
+        except Exception as error:
+            raise _error_of(error) from None
+
     async def close(self) -> None:
         """Close connections."""
         await self._client.close()
@@ -103,6 +119,8 @@ def _error_of(error: Exception) -> LlmError:
         return error_of_status(error.status_code, retry_after_of(error.response.headers))
     if isinstance(error, openai.APIConnectionError):
         return LlmUnavailable(type(error).__name__)
+    if type(error) is openai.APIError:
+        return LlmUnavailable("an error inside the stream")
     known = error_of_transport(error)
     if known is not None:
         return known

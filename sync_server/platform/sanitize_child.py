@@ -7,7 +7,7 @@ Refusals are `{"refused": code, "detail": ...}` with exit status 0; anything els
 of memory, a crash of a decoder) the parent treats as a broken picture.
 
 Arguments: declared content type, longest edge accepted (px), most pixels accepted, longest
-edge written (px), address space (bytes), CPU seconds.
+edge written (px), 1 to lay transparency on white, address space (bytes), CPU seconds.
 """
 
 from __future__ import annotations
@@ -156,7 +156,12 @@ def check_polyglot(metadata: list[bytes], trailer: bytes) -> None:
 
 
 def sanitize(
-    data: bytes, declared: str, max_edge_px: int, max_pixels: int, out_edge_px: int
+    data: bytes,
+    declared: str,
+    max_edge_px: int,
+    max_pixels: int,
+    out_edge_px: int,
+    opaque: bool = False,
 ) -> tuple[dict[str, object], bytes]:
     """Return facts about the new picture, and the new picture; raise Refused."""
     found = sniff(data)
@@ -192,8 +197,13 @@ def sanitize(
     except (OSError, ValueError, SyntaxError, LookupError, struct.error, EOFError, TypeError):
         raise Refused("picture_broken", "the picture can't be decoded") from None
     # A new picture takes the pixels only: no EXIF, GPS, comment, XMP or profile can follow.
-    clean = Image.new(plain.mode, plain.size)
-    clean.paste(plain)
+    if has_alpha and opaque:
+        clean = Image.new("RGB", plain.size, "white")
+        clean.paste(plain, mask=plain.getchannel("A"))
+        has_alpha = False
+    else:
+        clean = Image.new(plain.mode, plain.size)
+        clean.paste(plain)
     turn = _TURNS.get(orientation)
     if turn is not None:
         clean = clean.transpose(Image.Transpose(turn))
@@ -228,7 +238,7 @@ def _to_srgb(picture: Any, icc: Any, mode: str) -> Any:
 def main() -> None:
     """Read the picture from standard input, write the answer to standard output."""
     declared = sys.argv[1]
-    max_edge_px, max_pixels, out_edge_px, memory_bytes, cpu_s = map(int, sys.argv[2:])
+    edge_px, pixels, out_edge_px, opaque, memory_bytes, cpu_s = map(int, sys.argv[2:])
     # Before the first byte is read: memory, time, no files written, no core dump.
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
@@ -236,7 +246,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     data = sys.stdin.buffer.read()
     try:
-        facts, picture = sanitize(data, declared, max_edge_px, max_pixels, out_edge_px)
+        facts, picture = sanitize(data, declared, edge_px, pixels, out_edge_px, bool(opaque))
     except Refused as refused:
         facts, picture = {"refused": refused.code, "detail": refused.detail}, b""
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + picture)

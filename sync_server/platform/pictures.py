@@ -11,8 +11,16 @@ from typing import Final
 import msgspec
 import structlog
 
-from sync_server.media import limits
 from sync_server.platform.errors import Problem
+
+MAX_EDGE_PX: Final = 12_000
+MAX_PIXELS: Final = 50_000_000
+"""The 48-megapixel mode of phones (8064 x 6048) passes, 16k x 16k does not."""
+CHILD_MEMORY_BYTES: Final = 1024 * 1024 * 1024
+"""Address space of the decoder: 50 M pixels as RGBA are 200 MB, twice while converting."""
+CHILD_CPU_S: Final = 10
+CHILD_WALL_S: Final = 20.0
+CHILDREN_AT_ONCE: Final = 2
 
 log = structlog.get_logger(__name__)
 _CHILD: Final = Path(__file__).with_name("sanitize_child.py")
@@ -42,17 +50,21 @@ async def clean_picture(
     data: bytes,
     declared_type: str,
     *,
-    memory_bytes: int = limits.CHILD_MEMORY_BYTES,
-    cpu_s: int = limits.CHILD_CPU_S,
-    wall_s: float = limits.CHILD_WALL_S,
+    longest_edge_px: int = 2_048,
+    opaque: bool = False,
+    memory_bytes: int = CHILD_MEMORY_BYTES,
+    cpu_s: int = CHILD_CPU_S,
+    wall_s: float = CHILD_WALL_S,
 ) -> CleanPicture:
-    """Decode a picture under limits and write it again.
+    """Decode a picture under limits and write it again, its longer edge at most as told.
+
+    JPEG, or WebP where it has transparency; `opaque` lays that on white and writes JPEG.
 
     Raises Problem picture_type_mismatch, picture_broken, picture_too_large, picture_animated or
     picture_polyglot. A decoder that is killed by a limit counts as picture_too_large where it
     ran out of time, as picture_broken otherwise.
     """
-    numbers = (limits.MAX_EDGE_PX, limits.MAX_PIXELS, limits.STORED_EDGE_PX, memory_bytes, cpu_s)
+    numbers = (MAX_EDGE_PX, MAX_PIXELS, longest_edge_px, int(opaque), memory_bytes, cpu_s)
     async with _slot():
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-I", str(_CHILD), declared_type, *map(str, numbers),
@@ -92,5 +104,5 @@ def _slot() -> asyncio.Semaphore:
     """Return this event loop's slots: few decoders at once, so that they can't fill the memory."""
     loop = asyncio.get_running_loop()
     if loop not in _slots:
-        _slots[loop] = asyncio.Semaphore(limits.CHILDREN_AT_ONCE)
+        _slots[loop] = asyncio.Semaphore(CHILDREN_AT_ONCE)
     return _slots[loop]

@@ -1,0 +1,1 @@
+"""Who answers the vet chat: the reviewed knowledge itself, or a model over it."""

@@ -1,0 +1,1 @@
+"""Vet chat of the backend: conversations, memory, streams, reports; the AI role answers."""
