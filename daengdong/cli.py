@@ -31,6 +31,7 @@ def _register() -> None:
             phone_commands,
             server_commands,
             toolchain,
+            vet_commands,
         )
     except ImportError as error:
         sys.exit(f"{error.name} is not installed: pip install 'daengdong[server]'")
@@ -46,6 +47,7 @@ def _register() -> None:
     toolchain.add_toolchain(model_commands.models)
     app.add_typer(model_commands.models, name="models")
     app.add_typer(bench_commands.bench, name="bench")
+    app.add_typer(vet_commands.vet, name="vet")
     app.add_typer(server_commands.regions, name="regions")
     app.add_typer(server_commands.users, name="users")
     app.add_typer(server_commands.db, name="db")
