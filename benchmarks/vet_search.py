@@ -1,7 +1,7 @@
 """The vet chat's search: does it find the entry that answers, and nothing where there is none?
 
-Run `python benchmarks/vet_search.py [--set dev|exam] [--json] [--misses] [--fit]` in the repository
-root. Tokens, weights, calibration and floor were chosen on `data/vet_search_dev.json` (`--fit`
+Run `python benchmarks/vet_search.py [--set dev|exam] [--service] [--json] [--misses] [--fit]` in the
+repository root. Tokens, weights, calibration and floor were chosen on `data/vet_search_dev.jsonl` (`--fit`
 prints the calibration again); the examination set was written by someone else from the entries and
 was not used for any choice.
 
@@ -27,12 +27,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lsa_embedder import LsaEmbedder
 from sync_server.ai.vet.knowledge import search
 from sync_server.ai.vet.knowledge.documents import document_of
+from sync_server.ai.vet.knowledge.embedding import Embedder, embedder_of
 from sync_server.ai.vet.knowledge.entries import load_entries
 from sync_server.ai.vet.knowledge.knowledge_base import KnowledgeBase
 from sync_server.ai.vet.knowledge.tokens import is_concept, tokens
+from sync_server.platform.clock import system_clock
+from sync_server.platform.llm.desks import Desks
+from sync_server.platform.logs import configure_logs
+from sync_server.platform.settings import load_settings
 
 DATA = Path(__file__).resolve().parent / "data"
-SETS = {"dev": DATA / "vet_search_dev.json", "exam": DATA / "vet_retrieval.json"}
+SETS = {"dev": DATA / "vet_search_dev.jsonl", "exam": DATA / "vet_questions.jsonl"}
 RESULTS = 5
 RECALL_GOAL = 0.90
 MRR_GOAL = 0.75
@@ -45,6 +50,7 @@ class Question(msgspec.Struct, frozen=True):
     question: str
     language: str
     expected: list[str] = []
+    hard: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -56,6 +62,7 @@ class Row(msgspec.Struct, frozen=True):
     recall_at_1: float
     recall_at_5: float
     mrr: float
+    hard_recall_at_5: float | None
     missed: float
     off_topic: int
     false_finds: float
@@ -81,6 +88,12 @@ class Outcome(msgspec.Struct, frozen=True):
     ms: float
 
 
+def questions_of(name: str) -> list[Question]:
+    """The questions of a set, one a line."""
+    lines = SETS[name].read_text("utf-8").splitlines()
+    return [msgspec.json.decode(line, type=Question) for line in lines if line.strip()]
+
+
 async def ask(base: KnowledgeBase, questions: list[Question]) -> list[Outcome]:
     """Ask all questions, one after another."""
     await base.search("warm", "en")
@@ -101,6 +114,7 @@ def row(name: str, language: str, outcomes: list[Outcome]) -> Row:
     own = [one for one in outcomes if language in ("all", one.question.language)]
     on = [one for one in own if one.question.expected]
     off = [one for one in own if not one.question.expected]
+    hard = [one for one in on if one.question.hard]
     ranks = np.array([one.rank for one in on])
     ms = np.array([one.ms for one in own])
     found = np.mean([bool(one.returned) for one in off]) if off else 0.0
@@ -111,6 +125,7 @@ def row(name: str, language: str, outcomes: list[Outcome]) -> Row:
         recall_at_1=round(float(np.mean(ranks == 1)), 3),
         recall_at_5=round(float(np.mean(ranks > 0)), 3),
         mrr=round(float(np.mean(np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0))), 3),
+        hard_recall_at_5=round(float(np.mean([one.rank > 0 for one in hard])), 3) if hard else None,
         missed=round(float(np.mean([not one.returned for one in on])), 3),
         off_topic=len(off),
         false_finds=round(float(found), 3),
@@ -119,12 +134,22 @@ def row(name: str, language: str, outcomes: list[Outcome]) -> Row:
     )
 
 
-async def measured(questions: list[Question]) -> dict[str, list[Outcome]]:
-    """Ask with words alone and with vectors of the local embedder beside them."""
+def local_embedder() -> LsaEmbedder:
+    """The embedder that is trained on the entries themselves."""
     documents = [document_of(entry) for entry in load_entries()]
-    texts = [chunk.to_embed() for one in documents for chunk in one.chunks()]
+    return LsaEmbedder([chunk.to_embed() for one in documents for chunk in one.chunks()])
+
+
+async def measured(questions: list[Question], service: bool) -> dict[str, list[Outcome]]:
+    """Ask with words alone and with vectors beside them."""
+    settings = load_settings()
+    beside: Embedder | None = local_embedder()
+    if service:
+        beside = embedder_of(settings, Desks(settings, system_clock).budget)
+        if beside is None:
+            sys.exit("--service: set DAENGDONG_VET_EMBEDDING and its key first")
     outcomes = {}
-    for name, embedder in (("words", None), ("words and vectors", LsaEmbedder(texts))):
+    for name, embedder in (("words", None), (f"words and {beside.name}", beside)):
         with tempfile.TemporaryDirectory() as folder:
             base = KnowledgeBase(Path(folder) / "knowledge.sqlite", embedder=embedder)
             await base.open()
@@ -140,15 +165,13 @@ async def fitted(questions: list[Question], with_vectors: bool) -> search.Calibr
 
     Logistic regression by Newton's method, held back towards 0 (ridge) as the sets are small.
     """
-    documents = [document_of(entry) for entry in load_entries()]
-    texts = [chunk.to_embed() for one in documents for chunk in one.chunks()]
-    embedder = LsaEmbedder(texts) if with_vectors else None
+    embedder = local_embedder() if with_vectors else None
     with tempfile.TemporaryDirectory() as folder:
         base = KnowledgeBase(Path(folder) / "knowledge.sqlite", embedder=embedder)
         await base.open()
         features, answered = [], []
         for one in questions:
-            asked = list(dict.fromkeys(tokens(one.question)))
+            asked = tokens(one.question).different()
             found = base.store.words(asked, search.WEIGHTS, 1, search.MAX_TOKENS)
             most = 2.2 * sum(found.rarity(word) for word in asked) or 1.0
             points = found.units[0][1] if found.units else 0.0
@@ -157,7 +180,7 @@ async def fitted(questions: list[Question], with_vectors: bool) -> search.Calibr
                 vector = await embedder.embed_question(one.question)
                 index = search.VectorIndex(*base.store.vectors(embedder.name))
                 near = max(index.stands_out(vector).values(), default=0.0)
-            named = float(any(is_concept(word) for word in asked))
+            named = np.log1p(sum(is_concept(word) for word in asked))
             features.append([1.0, points / most, np.log1p(points), named, near])
             answered.append(float(bool(one.expected)))
         await base.close()
@@ -177,14 +200,18 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--misses", action="store_true", help="List what went wrong.")
     parser.add_argument("--fit", action="store_true", help="Print the calibration of the dev set.")
+    parser.add_argument(
+        "--service", action="store_true", help="Vectors of the service that the settings name."
+    )
     options = parser.parse_args()
+    configure_logs("error")
     if options.fit:
-        questions = msgspec.json.decode(SETS["dev"].read_bytes(), type=list[Question])
+        questions = questions_of("dev")
         print("WORDS", asyncio.run(fitted(questions, with_vectors=False)))
         print("WORDS_AND_VECTORS", asyncio.run(fitted(questions, with_vectors=True)))
         return
-    questions = msgspec.json.decode(SETS[options.set].read_bytes(), type=list[Question])
-    outcomes = asyncio.run(measured(questions))
+    questions = questions_of(options.set)
+    outcomes = asyncio.run(measured(questions, options.service))
     rows = [row(name, to, own) for name, own in outcomes.items() for to in ("ko", "en", "all")]
     if options.json:
         print(json.dumps([{**msgspec.to_builtins(one), "goal_met": one.goal_met} for one in rows]))

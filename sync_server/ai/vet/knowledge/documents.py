@@ -23,6 +23,8 @@ Kind: TypeAlias = Literal["entry", "import"]
 SECTIONS: Final = ("summary", "home_care", "see_vet", "emergency", "avoid", "followups")
 NOT_CITED: Final = frozenset({"followups"})
 """Questions back to the owner are no evidence; they come with the whole document only."""
+ASKED: Final = "asked"
+"""The section of chunks that help the search by their vectors and are never shown."""
 LANGUAGES: Final[tuple[Language, ...]] = ("ko", "en")
 _FORM: Final = "1"
 """Changes with how entries become chunks."""
@@ -30,7 +32,10 @@ _FORM: Final = "1"
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece that may be shown. `refused` says why it never is ("dose", ...), or is empty."""
+    """A piece that may be shown, or words that owners ask with (section `ASKED`).
+
+    `refused` says why it is never used ("dose", ...), or is empty.
+    """
 
     chunk_id: str
     language: Language
@@ -42,11 +47,11 @@ class Chunk:
     @property
     def cited(self) -> bool:
         """Whether a search may return it."""
-        return not self.refused and self.section not in NOT_CITED
+        return not self.refused and self.section not in NOT_CITED | {ASKED}
 
     def to_embed(self) -> str:
         """What a vector is made of."""
-        return f"{self.title}\n{self.text}"
+        return self.text if self.section == ASKED else f"{self.title}\n{self.text}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,6 @@ class Unit:
     title: str
     asked: str
     chunks: tuple[Chunk, ...]
-
-    def body(self) -> str:
-        """The text that the search reads: all but what is refused."""
-        return "\n".join(chunk.text for chunk in self.chunks if not chunk.refused)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,18 @@ class Document:
 
 def document_of(entry: Entry) -> Document:
     """An entry of ours as one unit, one chunk a section and language."""
-    chunks = tuple(
+    asked = (
+        Chunk(
+            chunk_id=f"{entry.id}#{ASKED}{number}.{language}",
+            language=language,
+            section=ASKED,
+            title=getattr(entry.title, language),
+            text=words,
+        )
+        for language in LANGUAGES
+        for number, words in enumerate(getattr(entry.asked, language), 1)
+    )
+    shown = (
         Chunk(
             chunk_id=f"{entry.id}#{section}.{language}",
             language=language,
@@ -104,7 +116,7 @@ def document_of(entry: Entry) -> Document:
         doc_id=entry.id,
         kind="entry",
         title=entry.title.ko,
-        units=(Unit(_both(entry.title.ko, entry.title.en), _asked(entry), chunks),),
+        units=(Unit(_both(entry.title.ko, entry.title.en), _asked(entry), (*shown, *asked)),),
         content_hash=hash_of(msgspec.json.encode(entry)),
         review=entry.review.state,
         source="; ".join(f"{one.publisher}: {one.title}" for one in entry.sources),

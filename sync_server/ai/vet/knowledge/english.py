@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 _STOP_TEXT: Final = """
@@ -23,10 +22,9 @@ _STOP: Final = frozenset(_STOP_TEXT.split())
 """Words of any question: they say nothing of what is asked."""
 
 
-def english_tokens(word: str) -> Iterator[str]:
-    """Yield the stem of a lower-case word; none of a word of any question."""
-    if word not in _STOP and len(word) > 1:
-        yield _stem(word)
+def english_stem(word: str) -> str:
+    """The stem of a lower-case word; empty for a word of any question."""
+    return "" if word in _STOP or len(word) < 2 else _stem(word)
 
 
 def _stem(word: str) -> str:

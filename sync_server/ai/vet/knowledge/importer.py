@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from sync_server.ai.vet.contract import Language
-from sync_server.ai.vet.knowledge.documents import Chunk, Document, Unit, hash_of
+from sync_server.ai.vet.knowledge.documents import ASKED, Chunk, Document, Unit, hash_of
 from sync_server.ai.vet.knowledge.errors import ImportRefused, ReaderMissing
 from sync_server.ai.vet.knowledge.passage_checks import refusal_of
 from sync_server.ai.vet.knowledge.readers import MAX_BYTES, Paper, read_papers
@@ -72,10 +72,19 @@ def document_of_paper(paper: Paper, path: Path, source: str, licence: str, now_m
             language = language_of(text)
             chunk_id = f"{doc_id}#{number}.{language}"
             chunks.append(Chunk(chunk_id, language, "", title, text, refusal_of(text)))
+        if section.asked:
+            language = language_of(section.asked)
+            chunks.append(
+                Chunk(
+                    f"{doc_id}#{ASKED}.{language}", language, ASKED, title, section.asked,
+                    refusal_of(section.asked),
+                )
+            )  # fmt: skip
         # One unit a piece of a long section; a consultation has one unit.
         parts = [tuple(chunks)] if section.asked else [(chunk,) for chunk in chunks]
         units.extend(Unit(title, section.asked, part) for part in parts if part)
-    refused = {chunk.refused for unit in units for chunk in unit.chunks}
+    shown = [one for unit in units for one in unit.chunks if one.section != ASKED]
+    refused = {one.refused for one in shown}
     none_left = "" not in refused
     return Document(
         doc_id=doc_id,

@@ -42,10 +42,12 @@ CREATE TABLE vectors (
   model TEXT NOT NULL, vector BLOB NOT NULL
 );
 CREATE VIRTUAL TABLE heads USING fts5 (
-  title, asked, detail = column, tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
+  title, asked, pairs, concepts, detail = column,
+  tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
 );
 CREATE VIRTUAL TABLE bodies USING fts5 (
-  body, detail = column, tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
+  words, pairs, concepts, detail = column,
+  tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
 );
 CREATE VIRTUAL TABLE heads_terms USING fts5vocab (heads, 'row');
 CREATE VIRTUAL TABLE bodies_terms USING fts5vocab (bodies, 'row');

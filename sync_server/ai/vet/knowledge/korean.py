@@ -49,12 +49,14 @@ _CONTRACTED: Final = {6: 20, 14: 13, 9: 8, 10: 11}
 """Vowels: ㅕ is ㅣ and ㅓ, ㅝ is ㅜ and ㅓ, ㅘ is ㅗ and ㅏ, ㅙ is ㅚ and ㅓ."""
 
 
-def korean_tokens(word: str) -> Iterator[str]:
-    """Yield the tokens of a word of Hangul syllables; none of a word of any question."""
+def korean_stem(word: str) -> str:
+    """The stem of a word of Hangul syllables; empty for a word of any question."""
     stem = _stem(word)
-    if word in _STOP or stem in _STOP:
-        return
-    yield stem
+    return "" if word in _STOP or stem in _STOP else stem
+
+
+def pairs_of(stem: str) -> Iterator[str]:
+    """Yield the syllable pairs of a stem, but for the stem itself."""
     for start in range(len(stem) - 1):
         pair = stem[start] + _opened(stem[start + 1])
         if pair != stem:

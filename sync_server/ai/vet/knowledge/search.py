@@ -20,11 +20,11 @@ from sync_server.ai.vet.knowledge.store import Found, KnowledgeStore, UnitChunk,
 from sync_server.ai.vet.knowledge.tokens import is_concept, tokens
 from sync_server.ai.vet.ports import Passage
 
-WEIGHTS: Final = Weights(title=1.0, asked=1.0, body=0.3)
+WEIGHTS: Final = Weights(title=1.0, asked=1.0, pairs=0.3, concepts=3.0, body=0.8)
 MAX_TOKENS: Final = 48
 """So many different tokens of a question are searched: the rarest ones."""
 CANDIDATES: Final = 40
-FLOOR: Final = 0.3
+FLOOR: Final = 0.5
 PER_DOCUMENT: Final = 2
 NEXT_CHUNK: Final = 0.75
 """A document's next best chunk counts so much of the one before it."""
@@ -37,33 +37,33 @@ _K1: Final = 1.2
 
 @dataclass(frozen=True)
 class Calibration:
-    """score = 1 / (1 + exp(-(bias + share * s + points * ln(1 + p) + concept * c + vector * z))).
+    """score = 1 / (1 + exp(-o)), o = bias + share s + points ln(1+p) + concepts ln(1+c) + vector z.
 
     p: points of the unit (BM25); s: points as a share of the most that these words could get;
-    c: 1 where the question speaks of something that `synonyms` knows, else 0; z: how far the vector
+    c: how many concepts of `synonyms` the question names; z: how far the vector
     of the best chunk stands out, in standard deviations of the question's similarity to all chunks.
     """
 
     bias: float
     share: float
     points: float
-    concept: float
+    concepts: float
     vector: float = 0.0
 
-    def score(self, points: float, most: float, *, is_named: bool, vector: float) -> float:
+    def score(self, points: float, most: float, *, named: int, vector: float) -> float:
         """The score, 0..1, of a unit with `points` where `most` could be had."""
         odds = (
             self.bias
             + self.share * points / most
             + self.points * math.log1p(points)
-            + self.concept * is_named
+            + self.concepts * math.log1p(named)
             + self.vector * vector
         )
         return 1.0 / (1.0 + math.exp(-odds))
 
 
-WORDS: Final = Calibration(bias=-8.3, share=3.2, points=3.4, concept=3.9)
-WORDS_AND_VECTORS: Final = Calibration(bias=-9.8, share=3.2, points=3.4, concept=3.9, vector=0.5)
+WORDS: Final = Calibration(bias=-6.0, share=2.9, points=1.5, concepts=3.6)
+WORDS_AND_VECTORS: Final = Calibration(bias=-7.5, share=2.9, points=1.5, concepts=3.6, vector=0.5)
 """Not fitted, as no embedding service was at hand: neutral at z = 3, where chance ends."""
 
 
@@ -101,14 +101,14 @@ def ranked(
     """
     found = store.words(asked, WEIGHTS, CANDIDATES, MAX_TOKENS)
     most = (_K1 + 1) * sum(found.rarity(word) for word in asked) or 1.0
-    named = any(is_concept(word) for word in asked)
+    named = sum(is_concept(word) for word in asked)
     points = dict(found.units)
     near = sorted(vectors, key=lambda unit: -vectors[unit])[:CANDIDATES]
     scored = [
         (
             unit,
             calibration.score(
-                points.get(unit, 0.0), most, is_named=named, vector=vectors.get(unit, 0.0)
+                points.get(unit, 0.0), most, named=named, vector=vectors.get(unit, 0.0)
             ),
         )
         for unit in dict.fromkeys([*points, *near])
@@ -125,7 +125,7 @@ def find(
     vectors: Mapping[int, float],
 ) -> list[Passage]:
     """The best passages above the floor, best first; see `ports.Knowledge`. Blocking."""
-    asked = list(dict.fromkeys(tokens(question)))[:MAX_ASKED]
+    asked = tokens(question).different()[:MAX_ASKED]
     if not asked or limit < 1:
         return []
     scored, found = ranked(store, asked, calibration, vectors)
@@ -140,10 +140,11 @@ def find(
             of_unit.setdefault(one.unit, []).append(one)
     made: list[Passage] = []
     for unit, score in likely.items():
-        of_question = sorted(of_unit.get(unit, []), key=lambda one: -_fit(one, weights))
-        made.extend(
-            _passage(one, score * NEXT_CHUNK**place) for place, one in enumerate(of_question)
-        )
+        best_first = sorted(of_unit.get(unit, []), key=lambda one: -_fit(one, weights))
+        for place, one in enumerate(best_first):
+            falling = score * NEXT_CHUNK**place
+            if falling >= FLOOR:
+                made.append(_passage(one, falling))
     return _varied(sorted(made, key=lambda one: -one.score), limit)
 
 

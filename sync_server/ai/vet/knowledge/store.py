@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync_server.ai.vet.contract import Language
-from sync_server.ai.vet.knowledge.documents import Chunk, Document, Kind, Review
+from sync_server.ai.vet.knowledge.documents import ASKED, Chunk, Document, Kind, Review
 from sync_server.ai.vet.knowledge.errors import DocumentUnknown
 from sync_server.ai.vet.knowledge.index_file import IndexFile
 from sync_server.ai.vet.knowledge.tokens import TOKENS_VERSION, tokens
@@ -30,10 +30,12 @@ Vectors = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Weights:
-    """How much a word counts by where it stands."""
+    """How much a token counts by where it stands and what it is; `body` for all of a body."""
 
     title: float
     asked: float
+    pairs: float
+    concepts: float
     body: float
 
 
@@ -190,9 +192,10 @@ class KnowledgeStore:
         """All documents, entries first."""
         rows = self._file.rows(
             "SELECT doc_id, kind, d.title, review, reason, source, licence, path, imported_ms, "
-            "count(chunk), coalesce(sum(refused != ''), 0) FROM documents d "
+            "count(nullif(section, ?)), coalesce(sum(refused != ''), 0) FROM documents d "
             "LEFT JOIN units u USING (doc_id) LEFT JOIN chunks c USING (unit) "
-            "GROUP BY doc_id ORDER BY kind, doc_id"
+            "GROUP BY doc_id ORDER BY kind, doc_id",
+            (ASKED,),
         )
         return [DocumentRow(*row) for row in rows]
 
@@ -201,7 +204,9 @@ class KnowledgeStore:
         row = self._file.rows(
             "SELECT (SELECT count(*) FROM documents WHERE review = 'reviewed'), "
             "(SELECT count(*) FROM chunks JOIN units USING (unit) JOIN documents USING (doc_id) "
-            "WHERE review = 'reviewed' AND refused = ''), (SELECT count(*) FROM vectors)"
+            "WHERE review = 'reviewed' AND refused = '' AND section != ?), "
+            "(SELECT count(*) FROM vectors)",
+            (ASKED,),
         )[0]
         return {"documents": row[0], "chunks": row[1], "vectors": row[2]}
 
@@ -222,12 +227,12 @@ class KnowledgeStore:
             total = int(read.execute("SELECT count(*) FROM heads_docsize").fetchone()[0])
             in_heads = _counted(read, "heads", asked)
             in_bodies = _counted(read, "bodies", asked)
+            of_head = (weights.title, weights.asked, weights.pairs, weights.concepts)
             points: dict[int, float] = dict(
-                _matching(
-                    read, "heads", _rarest(in_heads, most), "?, ?", (weights.title, weights.asked)
-                )
+                _matching(read, "heads", _rarest(in_heads, most), of_head)
             )
-            for unit, score in _matching(read, "bodies", _rarest(in_bodies, most), "?", (1.0,)):
+            of_body = (1.0, weights.pairs, weights.concepts)
+            for unit, score in _matching(read, "bodies", _rarest(in_bodies, most), of_body):
                 points[unit] = points.get(unit, 0.0) + weights.body * score
         best = sorted(points.items(), key=lambda one: (-one[1], one[0]))[:limit]
         return Found(tuple(best), in_heads, total)
@@ -268,8 +273,8 @@ class KnowledgeStore:
         rows = self._file.rows(
             f"SELECT {_CHUNK} FROM chunks c JOIN units USING (unit) JOIN documents USING (doc_id) "
             f"WHERE {where} AND language = ? AND review = 'reviewed' AND refused = '' "
-            "ORDER BY c.chunk",
-            values,
+            "AND section != ? ORDER BY c.chunk",
+            (*values, ASKED),
         )
         return [
             UnitChunk(row[0], row[1], frozenset(row[2].split()), Chunk(*row[3:])) for row in rows
@@ -289,12 +294,13 @@ def _rarest(counted: Mapping[str, int], most: int) -> list[str]:
 
 
 def _matching(
-    read: sqlite3.Connection, table: str, words: list[str], marks: str, weights: tuple[float, ...]
+    read: sqlite3.Connection, table: str, words: list[str], weights: tuple[float, ...]
 ) -> list[tuple[int, float]]:
     if not words:
         return []
     # Only tokens that the index holds, each quoted: no word of a user is syntax.
     wanted = " OR ".join(f'"{word}"' for word in words)
+    marks = ", ".join("?" * len(weights))
     return read.execute(
         f"SELECT rowid, -bm25({table}, {marks}) FROM {table} WHERE {table} MATCH ? "
         f"ORDER BY rank LIMIT {_MOST_MATCHES}",
@@ -360,19 +366,34 @@ def _index(write: sqlite3.Connection, unit: int) -> None:
         "SELECT title, asked FROM units WHERE unit = ?", (unit,)
     ).fetchone()
     chunks = write.execute(
-        "SELECT chunk, text FROM chunks WHERE unit = ? AND refused = '' ORDER BY chunk", (unit,)
+        "SELECT chunk, text FROM chunks WHERE unit = ? AND refused = '' AND section != ? "
+        "ORDER BY chunk",
+        (unit, ASKED),
     ).fetchall()
-    body = [(number, " ".join(tokens(text))) for number, text in chunks]
+    body = [(number, tokens(text)) for number, text in chunks]
     write.executemany(
-        "UPDATE chunks SET words = ? WHERE chunk = ?", [(words, number) for number, words in body]
+        "UPDATE chunks SET words = ? WHERE chunk = ?",
+        [(" ".join(made.different()), number) for number, made in body],
+    )
+    of_title, of_asked = tokens(title), tokens(asked)
+    write.execute(
+        "INSERT INTO heads (rowid, title, asked, pairs, concepts) VALUES (?, ?, ?, ?, ?)",
+        (
+            unit,
+            " ".join(of_title.words),
+            " ".join(of_asked.words),
+            " ".join(of_title.pairs + of_asked.pairs),
+            " ".join(of_title.concepts + of_asked.concepts),
+        ),
     )
     write.execute(
-        "INSERT INTO heads (rowid, title, asked) VALUES (?, ?, ?)",
-        (unit, " ".join(tokens(title)), " ".join(tokens(asked))),
-    )
-    write.execute(
-        "INSERT INTO bodies (rowid, body) VALUES (?, ?)",
-        (unit, " ".join(words for _, words in body)),
+        "INSERT INTO bodies (rowid, words, pairs, concepts) VALUES (?, ?, ?, ?)",
+        (
+            unit,
+            " ".join(word for _, made in body for word in made.words),
+            " ".join(pair for _, made in body for pair in made.pairs),
+            " ".join(concept for _, made in body for concept in made.concepts),
+        ),
     )
 
 

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Final
 
-from sync_server.ai.vet.knowledge.english import english_tokens
-from sync_server.ai.vet.knowledge.korean import korean_tokens
+from sync_server.ai.vet.knowledge.english import english_stem
+from sync_server.ai.vet.knowledge.korean import korean_stem, pairs_of
 from sync_server.ai.vet.knowledge.synonyms import concepts_in
 
 TOKENS_VERSION: Final = "1"
@@ -37,14 +38,36 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower().translate(_APOSTROPHES)
 
 
-def tokens(text: str) -> list[str]:
-    """Return the tokens of a text in their order, doubles and all."""
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a text by kind, in their order, doubles and all.
+
+    A pair may be the same token as the word of another text: "구토" is a pair of "구토증".
+    """
+
+    words: tuple[str, ...]
+    pairs: tuple[str, ...]
+    concepts: tuple[str, ...]
+
+    def different(self) -> list[str]:
+        """Each token once: concepts first, then words, then pairs."""
+        return list(dict.fromkeys((*self.concepts, *self.words, *self.pairs)))
+
+
+def tokens(text: str) -> Tokens:
+    """Return the tokens of a text."""
     made = plain(text)
-    found: list[str] = [f"_{concept}" for concept in concepts_in(made)]
+    words: list[str] = []
+    pairs: list[str] = []
     for match in _WORD.finditer(made):
         word = match[0]
-        found.extend(korean_tokens(word) if word[0] >= "가" else english_tokens(word))
-    return found
+        is_korean = word[0] >= "가"
+        stem = korean_stem(word) if is_korean else english_stem(word)
+        if stem:
+            words.append(stem)
+        if is_korean:
+            pairs.extend(pairs_of(stem))
+    return Tokens(tuple(words), tuple(pairs), tuple(f"_{name}" for name in concepts_in(made)))
 
 
 def is_concept(token: str) -> bool:
