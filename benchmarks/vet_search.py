@@ -1,9 +1,9 @@
 """The vet chat's search: does it find the entry that answers, and nothing where there is none?
 
-Run `python benchmarks/vet_search.py [--set dev|exam] [--service] [--json] [--misses] [--fit]` in the
-repository root. Tokens, weights, calibration and floor were chosen on `data/vet_search_dev.jsonl` (`--fit`
-prints the calibration again); the examination set was written by someone else from the entries and
-was not used for any choice.
+Run `python benchmarks/vet_search.py [--set dev|exam] [--service] [--json] [--misses] [--fit]` in
+the repository root. Tokens, concepts, weights, calibration and floor were chosen on
+`data/vet_search_dev.jsonl` (`--fit` prints the calibration again); the examination set was written
+by someone else from the entries and was not used for any choice.
 
 A question's rank is that of the first passage of an expected entry among the five that a search
 returns (two of one entry count as two places); MRR counts 0 where none is among them. False finds:
@@ -200,7 +200,8 @@ async def fitted(questions: list[Question], with_vectors: bool) -> search.Calibr
     scores = 1 / (1 + np.exp(-x @ weights))
     for share in (0.05, 0.10, 0.15, 0.20):
         floor = float(np.quantile(scores[y == 0], 1 - share))
-        print(f"false finds {share:.2f}: floor {floor:.2f}, kept {np.mean(scores[y == 1] > floor):.3f}")
+        kept = np.mean(scores[y == 1] > floor)
+        print(f"false finds {share:.2f}: floor {floor:.2f}, kept {kept:.3f}")
     return search.Calibration(*(round(float(value), 1) for value in weights))
 
 

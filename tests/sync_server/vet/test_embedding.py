@@ -170,7 +170,7 @@ def test_an_embedder_without_its_key_is_refused_at_the_start(tmp_path: Path) -> 
 
 async def _filled(base: KnowledgeBase, count: int) -> None:
     async with asyncio.timeout(30):
-        while (await base.health())["vectors"] < count:
+        while (await base.health())["vectors"] < count:  # noqa: ASYNC110 - in its own thread
             await asyncio.sleep(0.02)
 
 

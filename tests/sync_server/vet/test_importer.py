@@ -173,7 +173,10 @@ def test_importing_again_changes_nothing(store: KnowledgeStore, tmp_path: Path) 
 
 
 def test_markdown_is_cut_at_its_headings(tmp_path: Path) -> None:
-    text = "# 귀 관리\n들어가는 말이에요.\n\n## 청소\n한 달에 한 번.\n```\n# 제목 아님\n```\n## 진료\n냄새가 나면 가세요.\n"
+    text = (
+        "# 귀 관리\n들어가는 말이에요.\n\n## 청소\n한 달에 한 번.\n```\n# 제목 아님\n```\n"
+        "## 진료\n냄새가 나면 가세요.\n"
+    )
     (paper,) = read_papers(written(tmp_path / "ears.md", text))
     assert paper.title == "귀 관리"
     assert [section.heading for section in paper.sections] == ["", "청소", "진료"]
@@ -215,9 +218,9 @@ def test_language_goes_by_letters(text: str, language: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "체중 1kg당 10mg을 먹이세요.", "아목시실린 20 mg/kg 하루 두 번", "Give 5 mg/kg every 12 hours.",
+        "체중 1kg당 10mg을 먹이세요.", "아목시실린 20 mg/kg 하루 두 번", "Give 5 mg/kg every 12 h.",
         "타이레놀 반 알을 먹이면 됩니다.", "하루 2회 1정씩 복용하세요", "one tablet twice daily",
-        "give him half an aspirin tablet", "0.5ml를 주사합니다", "안약을 두 방울 넣어 하루 세 번 투여",
+        "give him half an aspirin tablet", "0.5ml를 주사합니다", "안약을 두 방울 넣어 하루 세 번",
     ],
 )  # fmt: skip
 def test_doses_are_never_cited(text: str) -> None:
@@ -247,7 +250,7 @@ def test_orders_to_a_model_are_never_cited(text: str) -> None:
     "text",
     [
         "물을 조금씩 자주 주세요.", "사료를 100 g 줄이세요.", "병원에서 검사를 받으세요.",
-        "Keep the dog calm and warm.", "체온이 39.5도를 넘으면 진료를 받으세요.", "하루 30분 산책하세요.",
+        "Keep the dog calm and warm.", "39.5도를 넘으면 진료받으세요.", "하루 30분 산책하세요.",
         "Walk twice a day for 20 minutes.", "심박수는 분당 60~120회예요.",
     ],
 )  # fmt: skip
@@ -270,7 +273,10 @@ def test_a_refused_passage_stays_out_whatever_the_reviewer_says(
 def test_a_document_of_nothing_but_doses_is_rejected_with_its_reason(
     store: KnowledgeStore, tmp_path: Path
 ) -> None:
-    path = written(tmp_path / "a.json", {"question": "약이요?", "answer": "메트로니다졸 15mg/kg 하루 2회 먹이세요."})
+    path = written(
+        tmp_path / "a.json",
+        {"question": "약이요?", "answer": "메트로니다졸 15mg/kg 하루 2회 먹이세요."},
+    )
     assert imported(store, path).rejected == 1
     (row,) = store.documents()
     assert row.review == "rejected" and "dose" in row.reason
@@ -287,7 +293,11 @@ def test_a_title_that_gives_orders_is_no_passage(tmp_path: Path) -> None:
 
 def pdf(*pages: str, compress: bool = True, **repeat: int) -> bytes:
     """A PDF by hand, one line of text a page, correct cross-references."""
-    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
     kids = []
     for text in pages:
         content = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode() + b" " * repeat.get("blanks", 0)
@@ -308,7 +318,10 @@ def pdf(*pages: str, compress: bool = True, **repeat: int) -> bytes:
     start = len(out)
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1,
+        start,
+    )
     return bytes(out)
 
 
@@ -373,7 +386,9 @@ def _run(data: Path, *words: str) -> Any:
 
 def test_an_operator_imports_reviews_and_searches(tmp_path: Path) -> None:
     answer = "흙탕물 웅덩이를 핥지 않게 목줄을 짧게 잡아 주세요. 설사가 이어지면 진료를 받으세요."
-    path = written(tmp_path / "puddle.json", {"question": "웅덩이 흙탕물을 마셔요", "answer": answer})
+    path = written(
+        tmp_path / "puddle.json", {"question": "웅덩이 흙탕물을 마셔요", "answer": answer}
+    )
     data = tmp_path / "data"
     assert _run(data, "import", str(path), "--source", "a clinic")[1]["added"] == 1
     _, listed = _run(data, "documents", "--review", "draft")

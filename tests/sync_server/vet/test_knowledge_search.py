@@ -107,7 +107,13 @@ async def test_at_most_two_passages_of_one_document_among_others(base: Knowledge
 
 async def test_questions_back_and_search_words_are_no_evidence(base: KnowledgeBase) -> None:
     found = await base.search("딸꾹질은 언제부터인가요 때문에 걱정", "ko", 20)
-    assert {one.section for one in found} <= {"summary", "home_care", "see_vet", "emergency", "avoid"}
+    assert {one.section for one in found} <= {
+        "summary",
+        "home_care",
+        "see_vet",
+        "emergency",
+        "avoid",
+    }
     assert not any("걱정이에요" in one.text for one in found)
 
 
@@ -122,7 +128,13 @@ async def test_a_whole_document_comes_in_its_order(base: KnowledgeBase) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["오늘 서울 날씨 어때", "파이썬으로 크롤러 짜줘", "who won the world cup", "김치찌개 레시피", "hi"],
+    [
+        "오늘 서울 날씨 어때",
+        "파이썬으로 크롤러 짜줘",
+        "who won the world cup",
+        "김치찌개 레시피",
+        "hi",
+    ],
 )
 async def test_nothing_is_found_for_something_else(base: KnowledgeBase, question: str) -> None:
     assert await base.search(question, "ko") == []
@@ -177,7 +189,10 @@ async def test_a_long_hostile_question_is_bounded(base: KnowledgeBase) -> None:
 
 
 async def test_a_long_story_still_finds_what_it_is_about(base: KnowledgeBase) -> None:
-    story = "어제 친구네 집에 다녀왔고 저녁에는 공원도 갔어요. " * 5 + "그런데 딸꾹질을 해요. 딸꾹질이요."
+    story = (
+        "어제 친구네 집에 다녀왔고 저녁에는 공원도 갔어요. " * 5
+        + "그런데 딸꾹질을 해요. 딸꾹질이요."
+    )
     found = await base.search(story, "ko")
     assert not found or found[0].doc_id == "hiccups"
 
@@ -205,7 +220,9 @@ async def test_a_document_in_one_language_is_not_shown_in_the_other(tmp_path: Pa
     base = KnowledgeBase(tmp_path / "k.sqlite", folder)
     await base.open()
     try:
-        paper = Paper("k", "발톱 무좀", (Section("", "발톱이 부서져요", "발톱 무좀은 오래 걸려요."),))
+        paper = Paper(
+            "k", "발톱 무좀", (Section("", "발톱이 부서져요", "발톱 무좀은 오래 걸려요."),)
+        )
         document = document_of_paper(paper, tmp_path / "a.json", "", "", 0)
         base.store.add(document, {}, "")
         base.store.review(document.doc_id, "reviewed", "")
@@ -213,5 +230,3 @@ async def test_a_document_in_one_language_is_not_shown_in_the_other(tmp_path: Pa
         assert await base.search("발톱 무좀", "en") == []
     finally:
         await base.close()
-
-

@@ -151,7 +151,8 @@ async def test_searches_beside_an_edit_see_the_old_or_the_new(tmp_path: Path) ->
     for turn in range(10):
         write_entries(folder, entry("hiccups", f"딸꾹질 {turn}편", "hiccups"))
         _, *answers = await asyncio.gather(
-            asyncio.to_thread(other.sync_entries, documents(folder), {}, ""), *(ask() for _ in range(8))
+            asyncio.to_thread(other.sync_entries, documents(folder), {}, ""),
+            *(ask() for _ in range(8)),
         )
         assert all(len(one) >= 1 for one in answers)
     other.close()
@@ -213,7 +214,9 @@ def test_a_full_disk_leaves_the_index_as_it_was(tmp_path: Path) -> None:
     store.sync_entries(documents(write_entries(tmp_path / "entries", *SIX)), {}, "")
     pages = store._file.rows("PRAGMA page_count")[0][0]
     store._file.rows(f"PRAGMA max_page_count = {pages + 4}")
-    many = write_entries(tmp_path / "many", *(entry(f"e{n}", f"증상 {n}", f"sign {n}") for n in range(80)))
+    many = write_entries(
+        tmp_path / "many", *(entry(f"e{n}", f"증상 {n}", f"sign {n}") for n in range(80))
+    )
     with pytest.raises(IndexUnwritable, match="SQLITE_FULL"):
         store.sync_entries(documents(many), {}, "")
     assert found(store, "딸꾹질") == {"hiccups"}
@@ -289,14 +292,19 @@ print("done", flush=True)
 
 
 def test_an_import_killed_in_the_middle_can_go_on(tmp_path: Path) -> None:
-    many = [{"question": f"증상 {n} 질문", "answer": f"답변 {n} 물을 주고 지켜보세요."} for n in range(3000)]
+    many = [
+        {"question": f"증상 {n} 질문", "answer": f"답변 {n} 물을 주고 지켜보세요."}
+        for n in range(3000)
+    ]
     file = tmp_path / "many.json"
     file.write_text(json.dumps(many, ensure_ascii=False), "utf-8")
     path = tmp_path / "k.sqlite"
     kept: list[int] = []
     for _ in range(3):
         child = subprocess.Popen(
-            [sys.executable, "-c", _IMPORTER, str(path), str(file)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _IMPORTER, str(path), str(file)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert child.stdout is not None and child.stdout.readline() == "started\n"
         time.sleep(0.25)

@@ -72,7 +72,9 @@ def document_of_paper(paper: Paper, path: Path, source: str, licence: str, now_m
             number += 1
             language = language_of(text)
             chunk_id = f"{doc_id}#{number}.{language}"
-            chunks.append(Chunk(chunk_id, language, "", title, text, refusal_of(f"{title}\n{text}")))
+            chunks.append(
+                Chunk(chunk_id, language, "", title, text, refusal_of(f"{title}\n{text}"))
+            )
         if section.asked:
             language = language_of(section.asked)
             chunks.append(

@@ -53,7 +53,8 @@ _DRUG: Final = _any(
     "antibiotics?", "steroids?", "nsaids?", "painkillers?", "diuretics?", "antihistamines?",
     "sedatives?", "insulin", r"prednis\w+", "amoxicillin", "cephalexin", "doxycycline",
     "metronidazole", "meloxicam", "carprofen", "gabapentin", "ivermectin", "tylenol", "ibuprofen",
-    "acetaminophen", "aspirin", "paracetamol", "maropitant", "oclacitinib", "furosemide", "tramadol",
+    "acetaminophen", "aspirin", "paracetamol", "maropitant", "oclacitinib", "furosemide",
+    "tramadol",
 )  # fmt: skip
 _DOSE: Final = re.compile(
     _any(
