@@ -158,7 +158,11 @@ def find(
         best_first = sorted(of_unit.get(unit, []), key=lambda one: -_fit(one, weights))
         for place, one in enumerate(best_first):
             made.append(_passage(one, BESIDE + (score - BESIDE) * NEXT_CHUNK**place))
-    return _varied(sorted(made, key=lambda one: -one.score), limit)
+    made.sort(key=lambda one: -one.score)
+    if not made or made[0].score < FLOOR:
+        # The best unit is in the other language only: what stands beside it answers nothing.
+        return []
+    return _varied(made, limit)
 
 
 def passage_of(one: UnitChunk) -> Passage:
