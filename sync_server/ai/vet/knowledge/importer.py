@@ -51,7 +51,8 @@ def import_paths(
     report = ImportReport()
     for path in _files(paths):
         try:
-            for paper in read_papers(path):
+            # All of a file before any of it is kept: half a file is no paper.
+            for paper in list(read_papers(path)):
                 document = document_of_paper(paper, path, source, licence, now_ms)
                 _count(report, document, store.add(document, {}, ""))
         except (ImportRefused, ReaderMissing) as error:
@@ -71,7 +72,9 @@ def document_of_paper(paper: Paper, path: Path, source: str, licence: str, now_m
             number += 1
             language = language_of(text)
             chunk_id = f"{doc_id}#{number}.{language}"
-            chunks.append(Chunk(chunk_id, language, "", title, text, refusal_of(text)))
+            chunks.append(
+                Chunk(chunk_id, language, "", title, text, refusal_of(f"{title}\n{text}"))
+            )
         if section.asked:
             language = language_of(section.asked)
             chunks.append(

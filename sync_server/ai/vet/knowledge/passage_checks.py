@@ -53,13 +53,14 @@ _DRUG: Final = _any(
     "antibiotics?", "steroids?", "nsaids?", "painkillers?", "diuretics?", "antihistamines?",
     "sedatives?", "insulin", r"prednis\w+", "amoxicillin", "cephalexin", "doxycycline",
     "metronidazole", "meloxicam", "carprofen", "gabapentin", "ivermectin", "tylenol", "ibuprofen",
-    "acetaminophen", "paracetamol", "maropitant", "oclacitinib", "furosemide", "tramadol",
+    "acetaminophen", "aspirin", "paracetamol", "maropitant", "oclacitinib", "furosemide",
+    "tramadol",
 )  # fmt: skip
 _DOSE: Final = re.compile(
     _any(
         rf"\d[\d.,]*\s*{_UNIT}(?![a-z])",
         _PER_WEIGHT,
-        rf"(?:\d+|half an?|a half|반|one|two|an?)\s+{_DRUG}",
+        rf"(?:\d+|half an?|a half|반|one|two)\s+{_DRUG}",
         rf"{_PIECES}{_NEAR}{_any(_GIVE, _OFTEN)}",
         rf"{_any(_GIVE, _OFTEN)}{_NEAR}{_PIECES}",
     ),

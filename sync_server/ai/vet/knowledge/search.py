@@ -17,17 +17,20 @@ from numpy.typing import NDArray
 
 from sync_server.ai.vet.contract import Language
 from sync_server.ai.vet.knowledge.store import Found, KnowledgeStore, UnitChunk, Weights
-from sync_server.ai.vet.knowledge.tokens import is_concept, tokens
+from sync_server.ai.vet.knowledge.tokens import tokens
 from sync_server.ai.vet.ports import Passage
 
 WEIGHTS: Final = Weights(title=1.0, asked=1.0, pairs=0.3, concepts=3.0, body=0.8)
 MAX_TOKENS: Final = 48
 """So many different tokens of a question are searched: the rarest ones."""
 CANDIDATES: Final = 40
-FLOOR: Final = 0.5
+FLOOR: Final = 0.65
+"""Where the best unit is under this, nothing is found."""
+BESIDE: Final = 0.2
+"""Beside one that is found, others need this much."""
 PER_DOCUMENT: Final = 2
-NEXT_CHUNK: Final = 0.75
-"""A document's next best chunk counts so much of the one before it."""
+NEXT_CHUNK: Final = 0.25
+"""How much nearer to `BESIDE` a document's next best chunk is than the one before it."""
 SUMMARY_FIRST: Final = 0.15
 MAX_ASKED: Final = 400
 """Different tokens of a question that are looked at."""
@@ -36,34 +39,52 @@ _K1: Final = 1.2
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """score = 1 / (1 + exp(-o)), o = bias + share s + points ln(1+p) + concepts ln(1+c) + vector z.
+class Seen:
+    """What the score of any unit for a question goes by.
 
-    p: points of the unit (BM25); s: points as a share of the most that these words could get;
-    c: how many concepts of `synonyms` the question names; z: how far the vector
-    of the best chunk stands out, in standard deviations of the question's similarity to all chunks.
+    `rarest`: the rarity of a word that no unit has; `most`: the points that the question's words
+    could get at most.
+    """
+
+    rarest: float
+    most: float
+
+    @classmethod
+    def of(cls, asked: Sequence[str], found: Found) -> Seen:
+        """See the different tokens of a question."""
+        most = (_K1 + 1) * sum(found.rarity(word) for word in asked)
+        return cls(max(found.rarity(""), 1.0), most or 1.0)
+
+    def features(self, points: float, vector: float) -> tuple[float, float, float, float]:
+        """What `Calibration` weighs. Points count in rarest words: a small index has small ones."""
+        in_words = points / self.rarest
+        return 1.0, points / self.most, math.log1p(in_words), vector
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """score = 1 / (1 + exp(-o)), o = bias + share s + points ln(1+p) + vector z.
+
+    p: points of the unit in rarest words; s: points as a share of the most that could be had;
+    z: how far the vector of the best chunk stands out, in standard deviations of the question's
+    similarity to all chunks.
     """
 
     bias: float
     share: float
     points: float
-    concepts: float
     vector: float = 0.0
 
-    def score(self, points: float, most: float, *, named: int, vector: float) -> float:
-        """The score, 0..1, of a unit with `points` where `most` could be had."""
-        odds = (
-            self.bias
-            + self.share * points / most
-            + self.points * math.log1p(points)
-            + self.concepts * math.log1p(named)
-            + self.vector * vector
-        )
+    def score(self, seen: Seen, points: float, vector: float) -> float:
+        """The score, 0..1, of a unit."""
+        weights = (self.bias, self.share, self.points, self.vector)
+        features = seen.features(points, vector)
+        odds = sum(one * other for one, other in zip(weights, features, strict=True))
         return 1.0 / (1.0 + math.exp(-odds))
 
 
-WORDS: Final = Calibration(bias=-6.0, share=2.9, points=1.5, concepts=3.6)
-WORDS_AND_VECTORS: Final = Calibration(bias=-7.5, share=2.9, points=1.5, concepts=3.6, vector=0.5)
+WORDS: Final = Calibration(bias=-4.6, share=3.3, points=4.8)
+WORDS_AND_VECTORS: Final = Calibration(bias=-6.1, share=3.3, points=4.8, vector=0.5)
 """Not fitted, as no embedding service was at hand: neutral at z = 3, where chance ends."""
 
 
@@ -100,17 +121,11 @@ def ranked(
     `asked`: different tokens; `vectors` as of `VectorIndex.stands_out`, or empty.
     """
     found = store.words(asked, WEIGHTS, CANDIDATES, MAX_TOKENS)
-    most = (_K1 + 1) * sum(found.rarity(word) for word in asked) or 1.0
-    named = sum(is_concept(word) for word in asked)
+    seen = Seen.of(asked, found)
     points = dict(found.units)
     near = sorted(vectors, key=lambda unit: -vectors[unit])[:CANDIDATES]
     scored = [
-        (
-            unit,
-            calibration.score(
-                points.get(unit, 0.0), most, named=named, vector=vectors.get(unit, 0.0)
-            ),
-        )
+        (unit, calibration.score(seen, points.get(unit, 0.0), vectors.get(unit, 0.0)))
         for unit in dict.fromkeys([*points, *near])
     ]
     return sorted(scored, key=lambda one: (-one[1], one[0])), found
@@ -129,9 +144,9 @@ def find(
     if not asked or limit < 1:
         return []
     scored, found = ranked(store, asked, calibration, vectors)
-    likely = dict(one for one in scored if one[1] >= FLOOR)
-    if not likely:
+    if not scored or scored[0][1] < FLOOR:
         return []
+    likely = dict(one for one in scored if one[1] >= BESIDE)
     limit = min(limit, MAX_RESULTS)
     weights = {word: found.rarity(word) for word in asked}
     of_unit: dict[int, list[UnitChunk]] = {}
@@ -142,10 +157,12 @@ def find(
     for unit, score in likely.items():
         best_first = sorted(of_unit.get(unit, []), key=lambda one: -_fit(one, weights))
         for place, one in enumerate(best_first):
-            falling = score * NEXT_CHUNK**place
-            if falling >= FLOOR:
-                made.append(_passage(one, falling))
-    return _varied(sorted(made, key=lambda one: -one.score), limit)
+            made.append(_passage(one, BESIDE + (score - BESIDE) * NEXT_CHUNK**place))
+    made.sort(key=lambda one: -one.score)
+    if not made or made[0].score < FLOOR:
+        # The best unit is in the other language only: what stands beside it answers nothing.
+        return []
+    return _varied(made, limit)
 
 
 def passage_of(one: UnitChunk) -> Passage:

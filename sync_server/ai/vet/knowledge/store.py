@@ -210,6 +210,10 @@ class KnowledgeStore:
         )[0]
         return {"documents": row[0], "chunks": row[1], "vectors": row[2]}
 
+    def units(self) -> list[tuple[int, str]]:
+        """Units and the documents that they belong to."""
+        return [(row[0], row[1]) for row in self._file.rows("SELECT unit, doc_id FROM units")]
+
     def generation(self) -> int:
         """A number that changes with every change of the index, by whatever process."""
         rows = self._file.rows("SELECT value FROM meta WHERE name = 'generation'")
