@@ -178,10 +178,11 @@ class _mapped:  # noqa: N801 - used as a statement
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, LlmError):
-            raise _error_of(error) from None
+            raise error_of(error) from None
 
 
-def _error_of(error: Exception) -> LlmError:
+def error_of(error: Exception) -> LlmError:
+    """Our error for one of the SDK's."""
     from google.genai import errors
 
     if isinstance(error, errors.APIError):

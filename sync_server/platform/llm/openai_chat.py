@@ -81,7 +81,7 @@ class OpenAiModel:
         except LlmError:
             raise
         except Exception as error:
-            raise _error_of(error) from None
+            raise error_of(error) from None
 
     async def stream(self, talk: Talk) -> AsyncGenerator[Piece, None]:
         """Stream once; see `StreamModel`."""
@@ -93,7 +93,7 @@ class OpenAiModel:
         except LlmError:
             raise
         except Exception as error:
-            raise _error_of(error) from None
+            raise error_of(error) from None
 
     async def close(self) -> None:
         """Close connections."""
@@ -110,7 +110,8 @@ def _strict(schema: Any) -> Any:
     return {**made, "additionalProperties": False} if made.get("type") == "object" else made
 
 
-def _error_of(error: Exception) -> LlmError:
+def error_of(error: Exception) -> LlmError:
+    """Our error for one of the SDK's."""
     import openai
 
     if isinstance(error, openai.APITimeoutError):

@@ -21,10 +21,10 @@ from sync_server.platform.llm.errors import (
     LlmNotConfigured,
 )
 from sync_server.platform.llm.gemini import BASE_URL as GEMINI_URL
-from sync_server.platform.llm.gemini import _error_of as gemini_error_of
+from sync_server.platform.llm.gemini import error_of as gemini_error_of
 from sync_server.platform.llm.guard import CallPolicy, Guard, Tally
 from sync_server.platform.llm.openai_chat import BASE_URL as OPENAI_URL
-from sync_server.platform.llm.openai_chat import _error_of as openai_error_of
+from sync_server.platform.llm.openai_chat import error_of as openai_error_of
 from sync_server.platform.settings import Settings, SettingsInvalid
 
 OPENAI_MODEL: Final = "text-embedding-3-small"
