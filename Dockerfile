@@ -7,11 +7,13 @@ RUN /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.txt
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin daengdong \
-    && install -d -o daengdong -g daengdong -m 0700 /data
+    && install -d -o daengdong -g daengdong -m 0700 /data /media
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY LICENSE README.md ./
 COPY assets/references assets/references
+COPY assets/knowledge assets/knowledge
+COPY assets/safety assets/safety
 COPY assets/tracks assets/tracks
 COPY assets/models assets/models
 COPY assets/clips assets/clips
@@ -26,7 +28,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DAENGDONG_DATA_DIR=/data
 USER daengdong
-VOLUME ["/data"]
+VOLUME ["/data", "/media"]
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]

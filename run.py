@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 MODEL_TESTS = "tests/model_export"
+# A worker a core, each a file at a time: what a file builds once is built once.
+ON_ALL_CORES = ["-n", "auto", "--dist", "loadfile"]
 DEBIAN = {"initdb": "postgresql", "chromium": "chromium"}
 
 
@@ -41,13 +43,13 @@ def test(rest: list[str]) -> int:
     for_models = [word for word in rest if word.startswith(MODEL_TESTS)]
     if for_models or not rest:
         python = install(".venv-models", "models")
-        failed = run(python, "-m", "pytest", *(rest or [MODEL_TESTS]))
+        failed = run(python, "-m", "pytest", *(rest or [MODEL_TESTS, *ON_ALL_CORES]))
         if failed or rest:
             return failed
     python = install(".venv", "dev")
     install_debian()
     install_node(python)
-    return run(python, "-m", "pytest", *rest)
+    return run(python, "-m", "pytest", *(rest or ON_ALL_CORES))
 
 
 def run(python: Path, *words: str) -> int:

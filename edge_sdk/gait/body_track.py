@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_sdk.errors import GaitInputInvalid
 from edge_sdk.gait.anatomy import KEYPOINTS, TAIL_BASE, THROAT, TOPS, WITHERS
 from edge_sdk.smoothing.gaps import fill_gaps
+from edge_sdk.smoothing.medians import median
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -59,7 +60,7 @@ class BodyTrack:
     @property
     def rate_hz(self) -> float:
         """Frames a second, by the median step."""
-        return float(1.0 / np.median(np.diff(self.time_s))) if self.frames > 1 else 0.0
+        return float(1.0 / median(np.diff(self.time_s))) if self.frames > 1 else 0.0
 
     @property
     def duration_s(self) -> float:
@@ -94,7 +95,7 @@ def body_track(keypoints: npt.ArrayLike, timestamps_ms: npt.ArrayLike) -> BodyTr
     seen = np.isfinite(length) & (np.nan_to_num(length) > 0)
     if seen.sum() < 2:
         return None
-    middle_ahead = float(np.median(axis[seen, 0]))
+    middle_ahead = median(axis[seen, 0])
     facing = 1 if middle_ahead >= 0 else -1
     scale, scatter = _smooth_length(length, seen, time_s)
     middle = (front + rear) / 2
@@ -138,7 +139,7 @@ def _smooth_length(length: Array, seen: Flags, time_s: Array) -> tuple[Array, fl
 
     Weighted least squares of its logarithm on slow cosines; lengths far off weigh little.
     """
-    typical = float(np.median(length[seen]))
+    typical = median(length[seen])
     log = np.zeros(len(length))
     log[seen] = np.log(length[seen] / typical)
     waves = int(np.ceil(2 * time_s[-1] / ZOOM_PERIOD_S))
@@ -151,7 +152,7 @@ def _smooth_length(length: Array, seen: Flags, time_s: Array) -> tuple[Array, fl
         course = basis @ np.linalg.solve(weighted.T @ basis + calm, weighted.T @ log)
         weight = seen / (1.0 + ((log - course) / LENGTH_SCATTER) ** 2)
     off = np.abs(log - course)[seen]
-    return np.asarray(typical * np.exp(course)), float(1.4826 * np.median(off))
+    return np.asarray(typical * np.exp(course)), float(1.4826 * median(off))
 
 
 def _largest_leap(middle: Array, time_s: Array) -> float:

@@ -13,6 +13,7 @@ from edge_sdk.gait.cycle_fit import CycleFit
 from edge_sdk.gait.limb_cycle import DUTY, TOUCHDOWN, TRAVEL
 from edge_sdk.gait.refusal import Reason
 from edge_sdk.gait.rhythm import Rhythm
+from edge_sdk.smoothing.medians import median
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -82,14 +83,14 @@ def of_rhythm(track: BodyTrack, rhythm: Rhythm | None) -> Reason | None:
         ordered = np.sort(course)
         tenth = len(ordered) // 10
         excursion.append(float(ordered[-1 - tenth] - ordered[tenth]))
-    if float(np.median(excursion)) < LEAST_EXCURSION:
+    if median(excursion) < LEAST_EXCURSION:
         return Reason.NOT_WALKING
     for left, right in ((PAWS[HIND[0]], PAWS[HIND[1]]), (PAWS[FORE[0]], PAWS[FORE[1]])):
         both = (track.weight[:, left] > 0) & (track.weight[:, right] > 0)
         if both.any():
             away = track.forward[both, left] - track.forward[both, right]
             higher = track.up[both, left] - track.up[both, right]
-            apart.append(float(np.median(np.hypot(away, higher))))
+            apart.append(median(np.hypot(away, higher)))
     if min(apart, default=0.0) < LEAST_APART:
         return Reason.LEGS_COLLAPSED
     if rhythm is None or rhythm.clarity < LEAST_CLARITY:
@@ -112,16 +113,16 @@ def of_cycle(
         return Reason.LEGS_SWAPPED
     if collapsed > MOST_COLLAPSED:
         return Reason.LEGS_COLLAPSED
-    if float(np.median(explained)) < LEAST_EXPLAINED:
+    if median(explained) < LEAST_EXPLAINED:
         return Reason.NO_STEADY_RHYTHM
     limbs = fit.cycle.limbs
     for left, right in (HIND, FORE):
         turn = (limbs[left, TOUCHDOWN] - limbs[right, TOUCHDOWN]) % 1.0
         if abs(turn - 0.5) > MOST_OFF_TURN:
             return Reason.NOT_A_WALK_OR_TROT
-    if float(np.median(limbs[:, DUTY] * limbs[:, TRAVEL])) < LEAST_EXCURSION:
+    if median(limbs[:, DUTY] * limbs[:, TRAVEL]) < LEAST_EXCURSION:
         return Reason.NOT_WALKING
-    height = float(np.median(-track.up[:, PAWS][track.weight[:, PAWS] > 0]))
+    height = median(-track.up[:, PAWS][track.weight[:, PAWS] > 0])
     if abs(oblique) > MOST_OBLIQUE_DEG or LEAST_LENGTH_TO_HEIGHT * height > 1.0:
         return Reason.NOT_SIDE_VIEW
     return None
@@ -139,7 +140,7 @@ def oblique_deg(track: BodyTrack) -> float:
             both = (track.weight[:, left] > 0) & (track.weight[:, right] > 0)
             if both.any():
                 apart.append(float(np.mean(track.forward[both, left] - track.forward[both, right])))
-    return float(np.degrees(np.arctan(np.median(apart) / STANCE_WIDTH))) if apart else 0.0
+    return float(np.degrees(np.arctan(median(apart) / STANCE_WIDTH))) if apart else 0.0
 
 
 def swapped_frames(

@@ -22,6 +22,7 @@ from edge_sdk.gait.anatomy import (
 from edge_sdk.gait.body_track import BodyTrack
 from edge_sdk.gait.cycle_fit import stride_members
 from edge_sdk.gait.measures import jackknife_error
+from edge_sdk.smoothing.medians import median
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -116,7 +117,7 @@ def _hip_down(track: BodyTrack, foreshortening: float) -> float:
     for elbow in elbows:
         both = (track.weight[:, elbow] > 0) & (track.weight[:, WITHERS] > 0)
         if both.mean() >= LEAST_SEEN:
-            deep.append(float(np.median(track.up[both, WITHERS] - track.up[both, elbow])))
+            deep.append(median(track.up[both, WITHERS] - track.up[both, elbow]))
     if not deep:
         return HIP_DOWN
     own = HIP_DOWN_PER_DEPTH * foreshortening * sum(deep) / len(deep)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edge_sdk.gait.cycle_fit import CycleFit
 from edge_sdk.gait.limb_cycle import CENTRE, DUTY, TOUCHDOWN
+from edge_sdk.smoothing.medians import median
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -140,9 +141,9 @@ def _height(
     # The lower strides show the ground, whatever the higher ones do.
     known = np.sort(level[counts > 0])
     ground = float(known[int(GROUND_RANK * (len(known) - 1))])
-    lift = max(float(np.median(up[swinging > 0])) - ground, 2 * LEAST_HEIGHT)
+    lift = max(median(up[swinging > 0]) - ground, 2 * LEAST_HEIGHT)
     scatter = np.abs(up - member @ np.nan_to_num(level))[standing > 0]
-    noise = 1.4826 * float(np.median(scatter))
+    noise = 1.4826 * median(scatter)
     height = np.nan_to_num(level - ground)
     error = SHARED_NOISE * noise / np.sqrt(np.maximum(counts, 1.0))
     return np.where(height > LEAST_HEIGHT, height / lift, 0.0), error / lift

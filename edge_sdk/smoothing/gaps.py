@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.smoothing.medians import median
+
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
@@ -53,7 +55,7 @@ def fill_gaps(
     after = np.minimum.accumulate(np.where(seen, at, frames)[::-1], axis=0)[::-1]
     inner = (before >= 0) & (after < frames)
     b, a = np.clip(before, 0, frames - 1), np.clip(after, 0, frames - 1)
-    usual_ms = float(np.median(np.diff(t_ms))) if frames > 1 else 0.0
+    usual_ms = median(np.diff(t_ms)) if frames > 1 else 0.0
     span_ms = t_ms[a] - t_ms[b]
     hole_ms = span_ms - usual_ms
     imputed = ~seen & inner & (hole_ms <= longest_filled_ms)

@@ -55,11 +55,9 @@ FINE_TUNED = (
     Shipped("dog-pose-photo", "pose", ("dog-detector-photo", "pose"), embeddable=False),
 )
 
-#: From the richest to the smallest; the first that fits the budget is taken. A phone with ONNX
-#: gets exact weights as long as possible; LiteRT's 8-bit weights cost it nothing measurable.
+#: From the richest to the smallest; the first that fits the budget is taken. Half floats and
+#: LiteRT's 8-bit weights cost nothing measurable (decision 0010).
 PLANS: tuple[frozenset[Kind], ...] = (
-    frozenset({("onnx", "fp32"), ("litert", "fp16"), ("litert", "w8a32"), ("coreml", "fp16")}),
-    frozenset({("onnx", "fp32"), ("litert", "w8a32"), ("coreml", "fp16")}),
     frozenset({("onnx", "fp16"), ("litert", "w8a32"), ("coreml", "fp16")}),
     frozenset({("onnx", "fp16"), ("litert", "w8a32"), ("coreml", "w8a32")}),
     frozenset({("onnx", "w8a32"), ("litert", "w8a32"), ("coreml", "w8a32")}),

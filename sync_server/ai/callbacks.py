@@ -16,7 +16,7 @@ class CallbackRefused(ValueError):
 def check_callback(url: str, settings: Settings) -> None:
     """Raise CallbackRefused unless the URL is the backend's own or an allowed host's.
 
-    Allowed: the origin of `public_url`, and the hosts of `fetch_allow_hosts` (host or host:port).
+    Allowed: the origin of `backend_url`, and the hosts of `fetch_allow_hosts` (host or host:port).
     Nobody else: a callback carries results, and is sent from inside the network.
     """
     try:
@@ -26,7 +26,7 @@ def check_callback(url: str, settings: Settings) -> None:
         raise CallbackRefused("not a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise CallbackRefused("http or https, a host, no user")
-    own = urlsplit(settings.public_url)
+    own = urlsplit(settings.backend_url)
     own_port = own.port or {"http": 80, "https": 443}.get(own.scheme)
     if (parts.scheme, parts.hostname, port) == (own.scheme, own.hostname, own_port):
         return

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class HttpAiRole:
-    """`AiRole` behind HTTP; events come back to `public_url` by signed webhook."""
+    """`AiRole` behind HTTP; events come back to `backend_url` by signed webhook."""
 
     def __init__(self, settings: Settings) -> None:
         if not settings.ai_url:
@@ -26,7 +26,7 @@ class HttpAiRole:
         self._secrets = parse_secrets(settings.internal_secrets)
         if not self._secrets:
             raise ValueError("role api needs DAENGDONG_INTERNAL_SECRETS")
-        self._backend = settings.public_url.rstrip("/")
+        self._backend = settings.backend_url
         self._client = httpx.AsyncClient(
             base_url=settings.ai_url.rstrip("/"), timeout=TIMEOUT_S, follow_redirects=False,
             trust_env=False,

@@ -97,7 +97,7 @@ async def create(platform: Platform, tx: Tx, user_no: int, new: NewJob, now_ms: 
     area = AREA_OF[new.job_type]
     analysis_id = new.analysis_id or f"{_PREFIX[area]}_{job_id.removeprefix('job_')}"
     apart = bool(platform.settings.ai_url)
-    base = platform.settings.public_url.rstrip("/")
+    base = platform.settings.backend_url
     request = JobRequest(
         job_id=job_id,
         job_type=new.job_type,

@@ -126,9 +126,9 @@ async def open_own_media(
     )  # fmt: skip
 
 
-async def owned(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
-    """Return those of the keys that are the user's own, uploaded or still pending."""
-    return await _owned(tx, user_no, keys, tuple(KINDS))
+async def owned_mission_clips(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys that are the user's own mission videos, uploaded or pending."""
+    return await _owned(tx, user_no, keys, ("mission_clip",))
 
 
 async def owned_photos(tx: Tx, user_no: int, keys: Iterable[str]) -> set[str]:

@@ -23,7 +23,7 @@ from sync_server.media.reading import (
     document,
     link,
     open_own_media,
-    owned,
+    owned_mission_clips,
     owned_photos,
     parts,
     photo,
@@ -46,11 +46,9 @@ from sync_server.platform.signed_links import object_key
 from sync_server.platform.video_check import check_video
 
 __all__ = [
-    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload",
-    "delete_pictures", "erase", "link",
-    "open_own_media",
-    "owned", "owned_photos", "parts", "photo", "picture_bytes", "ready", "receive", "signed_url",
-    "sweep", "take_clip", "touch", "usage",
+    "KEY_PATTERN", "OwnMedia", "checked_clip", "complete", "create_upload", "delete_pictures",
+    "erase", "link", "open_own_media", "owned_mission_clips", "owned_photos", "parts", "photo",
+    "picture_bytes", "ready", "receive", "signed_url", "sweep", "take_clip", "touch", "usage",
 ]  # fmt: skip
 
 

@@ -151,7 +151,7 @@ async def apply_submit(context: FactContext, fact: MissionSubmit) -> Outcome:
         return {"mission_id": fact.mission_id, "state": row["state"]}
     if walk["state"] == "cancelled":
         raise FactRefused("walk_cancelled", "the walk was cancelled")
-    if not await media.owned(tx, context.user_no, [fact.media_key]):
+    if not await media.owned_mission_clips(tx, context.user_no, [fact.media_key]):
         raise FactRefused("unknown_media", "no upload of yours has this key")
     when = submission_of(fact.at_ms, row["offered_ms"], row["deadline_ms"])
     rules = rules_for(walk["rules_version"])

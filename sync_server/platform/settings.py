@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """all: everything in one process. Apart: api (users), ai (orchestrator), worker (pipelines)."""
     ai_url: str = ""
     """Role api: where the AI role answers /internal/ai."""
+    internal_url: str = ""
+    """Where the other roles reach role api, if not at `public_url`."""
     ai_database_url: str = ""
     engine_database_url: str = ""
     internal_secrets: str = ""
@@ -116,6 +118,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.ai_database.startswith("postgres"):
             return self.ai_database
         return f"sqlite:///{Path(self.data_dir) / 'engine.sqlite'}"
+
+    @property
+    def backend_url(self) -> str:
+        """Where the AI role sends its events, without a slash at the end."""
+        return (self.internal_url or self.public_url).rstrip("/")
 
     @property
     def knowledge_database(self) -> str:

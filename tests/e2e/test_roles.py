@@ -107,6 +107,9 @@ def apart(tmp_path: Path, postgres: Postgres) -> Iterator[Roles]:
             "DAENGDONG_AI_URL": f"http://127.0.0.1:{ai_port}",
         },
     )
+    # As behind a proxy: users know another address than the AI role does.
+    roles.settings["DAENGDONG_INTERNAL_URL"] = roles.address
+    roles.settings["DAENGDONG_PUBLIC_URL"] = "https://daengdong.example"
     (tmp_path / "objects").mkdir()
     roles.start("serve", "--port", str(roles.port), role="api")
     roles.start("serve", "--port", str(ai_port), role="ai")

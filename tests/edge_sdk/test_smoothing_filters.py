@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_sdk.errors import DisplayFilteredInput, FilterTimeNotRising
 from edge_sdk.gait import score
@@ -13,6 +15,7 @@ from edge_sdk.smoothing import (
     SavitzkyGolayFilter,
     fill_gaps,
 )
+from edge_sdk.smoothing.medians import median
 
 RATE_HZ = 30.0
 TIMES_MS = np.arange(0, 20_000, 1000 / RATE_HZ)
@@ -175,3 +178,8 @@ def test_metrics_refuse_what_was_smoothed_for_the_screen():
         score(frames, TIMES_MS[:30])
     with pytest.raises(DisplayFilteredInput):
         MeasurementFilter()(frames, TIMES_MS[:30])
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=40))
+def test_the_median_is_that_of_numpy(values):
+    assert np.array_equal([median(values)], [np.median(values)], equal_nan=True)

@@ -48,7 +48,7 @@ def note(line: str) -> None:
     path = os.environ.get("DAENGDONG_TEST_NOTES")
     if path:
         with Path(path).open("a") as notes:
-            notes.write(f"{line}\n")
+            notes.write(f"{line} {time.time():.3f}\n")
 
 
 def burn(seconds: float) -> float:

@@ -148,7 +148,7 @@ async def test_a_face_picture_is_taken_but_is_no_photo_of_the_diary(
     async with server.platform.database.read() as tx:
         assert await tx.fetch_value("SELECT COUNT(*) FROM feed_row") == 0
         assert await service.owned_photos(tx, user_no, [face, clip]) == set()
-        assert await service.owned(tx, user_no, [face, clip]) == {face, clip}
+        assert await service.owned_mission_clips(tx, user_no, [face, clip]) == {clip}
         assert await service.ready(tx, user_no, [face, clip]) == {face, clip}
     dog = await server.client.post(
         "/api/dogs", json={"name": "Bori", "photo_key": clip}, headers=phone.headers

@@ -31,16 +31,18 @@ async def ai(database_url: str, tmp_path: Path) -> AsyncIterator[Backend]:
         yield made
 
 
-async def upload(ai: Backend, owner: Owner | None = None, state: str = "ready") -> str:
-    """A mission video of the owner, as the media domain keeps it."""
+async def upload(
+    ai: Backend, owner: Owner | None = None, state: str = "ready", kind: str = "mission_clip"
+) -> str:
+    """A mission video of the owner, as the media domain keeps it; or another kind of media."""
     key = uuid7().replace("-", "")
     async with ai.server.platform.database.transaction() as tx:
         await tx.execute(
             """INSERT INTO media_object (media_key, user_no, kind, state, declared_type,
                  declared_bytes, created_ms, object_key, check_ms)
-               SELECT ?, user_no, 'mission_clip', ?, 'video/mp4', 9, 0, ?, ?
+               SELECT ?, user_no, ?, ?, 'video/mp4', 9, 0, ?, ?
                FROM app_user WHERE user_id = ?""",
-            key, state, f"media/{key}", 2**53, (owner or ai.own).phone.user_id,
+            key, kind, state, f"media/{key}", 2**53, (owner or ai.own).phone.user_id,
         )  # fmt: skip
     return key
 
@@ -189,6 +191,8 @@ async def test_a_submission_is_checked_and_a_refusal_is_a_result(ai: Backend) ->
         ({"walk_id": ai.own.walk_id}, "unknown_mission"),
         ({"mission_id": uuid7()}, "unknown_mission"),
         ({"media_key": foreign}, "unknown_media"),
+        ({"media_key": await upload(ai, kind="gait_clip")}, "unknown_media"),
+        ({"media_key": await upload(ai, kind="face_photo")}, "unknown_media"),
         ({"media_key": "u" * 32}, "unknown_media"),
         ({"at_ms": offer["offered_at_ms"] - 31_000}, "too_early"),
         ({"at_ms": offer["deadline_ms"] + 31_000}, "too_late"),

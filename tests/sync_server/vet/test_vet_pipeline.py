@@ -382,8 +382,9 @@ async def test_the_last_six_turns_go_word_for_word() -> None:
     history = [PastTurn("user" if at % 2 == 0 else "assistant", f"말 {at}") for at in range(20)]
     backend = ScriptedBackend(SAID)
     await told(make_chat(backend), asking("토해요", history=history))
+    # A turn is a question with its answer.
     assert [text for _, text in backend.asked[0].prompt.turns] == [
-        *[f"말 {at}" for at in range(14, 20)], "토해요"
+        *[f"말 {at}" for at in range(8, 20)], "토해요"
     ]  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What the vet chat knows: our own entries and imported documents."""
