@@ -41,7 +41,7 @@ class AiServices:
     vet: LocalVetRole
 
     async def close(self) -> None:
-        """Close the chat and the connections to services; the pool and the store belong to others."""
+        """Close the chat and the connections; the pool and the store belong to others."""
         await self.vet.close()
         await self.desks.close()
 
