@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from daengdong.demo_jobs import JobsResult, analyse_on_server
+from daengdong.demo_vet import VetRow, ask_vet
 from daengdong.map_page import render
 from daengdong.output import errors
 from daengdong.phone import Phone, now_ms, open_phone
@@ -85,8 +86,10 @@ async def run_demo(
     regions: Sequence[Path],
     quiet: bool,
     keep: bool,
-) -> tuple[DemoResult, JobsResult, str | None]:
-    """Play the demo; return what came of it, its jobs and, with `keep`, the server's address."""
+) -> tuple[DemoResult, JobsResult, tuple[VetRow, ...], str | None]:
+    """Play the demo; return what came of it, its jobs, the vet chat's answers and, with `keep`,
+    the server's address.
+    """
     out.mkdir(parents=True, exist_ok=True)
     play = cast(tracks)
     async with _server(work, regions, keep, quiet) as address:
@@ -106,15 +109,20 @@ async def run_demo(
             jobs = await analyse_on_server(
                 phone, address, next(iter(events)), out / "jobs", lambda line: _say(quiet, line)
             )
+            _say(quiet, f"{_name(play[0].player)} asks the vet chat")
+            vet = await ask_vet(
+                phone, address, lambda line: _say(quiet, line), lambda text: _show(quiet, text)
+            )
         result = await _gather(work, address, play, events, bool(regions))
     (out / "jobs.json").write_bytes(msgspec.json.format(msgspec.json.encode(jobs)))
+    (out / "vet.json").write_bytes(msgspec.json.format(msgspec.json.encode(vet)))
     (out / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
     (out / "map.html").write_text(render(result), encoding="utf-8")
     copies = out / "tracks"
     copies.mkdir(exist_ok=True)
     for track in tracks:
         (copies / track.name).write_bytes(track.read_bytes())
-    return result, jobs, address if keep else None
+    return result, jobs, vet, address if keep else None
 
 
 @asynccontextmanager
@@ -349,6 +357,12 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _show(quiet: bool, text: str) -> None:
+    if not quiet:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _say(quiet: bool, line: str) -> None:

@@ -38,10 +38,12 @@ def demo(
     Starts the embedded server on a free port, replays the tracks, syncs, prints who owns what and
     the rankings, and writes map.html (opens without a server), result.json and the tracks. Clips of
     the first walk become jobs of the server: three missions, a face, a gait, with live progress.
+    Its vet chat is asked an everyday question and an emergency, and answers streaming.
     Then the shipped clips are analysed on this machine as a phone does, without a server.
     """
     from daengdong.demo import DemoFailed, run_demo
     from daengdong.demo_jobs import JobsFailed
+    from daengdong.vet_chat import ChatFailed
     from edge_sdk.walk.gpx import read_gpx
 
     tracks = track or sorted(SHIPPED.glob("*.gpx"), key=lambda path: read_gpx(path, None).t_ms[0])
@@ -52,10 +54,10 @@ def demo(
             raise fail("no_such_file", str(path), json)
     work = Path(tempfile.mkdtemp(prefix="daengdong-demo-"))
     try:
-        result, jobs, server = asyncio.run(
+        result, jobs, vet, server = asyncio.run(
             run_demo(tracks, pace, out, work, regions or [], quiet=json, keep=keep)
         )
-    except (DemoFailed, JobsFailed, EdgeError) as error:
+    except (DemoFailed, JobsFailed, ChatFailed, EdgeError) as error:
         raise fail(error.code, str(error), json) from None
     finally:
         if not keep:
@@ -63,7 +65,14 @@ def demo(
     clips = _analyse(out, json)
     if json:
         print_json(
-            {"result": result, "jobs": jobs, "clips": clips, "server": server, "out": str(out)}
+            {
+                "result": result,
+                "jobs": jobs,
+                "vet": vet,
+                "clips": clips,
+                "server": server,
+                "out": str(out),
+            }
         )
         return
     players = sorted(result.players, key=lambda player: player.rank)

@@ -31,6 +31,7 @@ from sync_server.platform.tokens import CurrentUser
 from sync_server.vet import store
 from sync_server.vet.dog_facts import day, gaps_of
 from sync_server.vet.errors import VetRefused
+from sync_server.vet.memory import Said, remember
 from sync_server.vet.model import Conversation, Turn
 from sync_server.vet.schemas import ReportBody, ReportResult
 from sync_server.vet.turns import facts_of
@@ -102,16 +103,28 @@ async def _material(
     if facts is None and data.dog_id is not None:
         raise VetRefused("DOG_NOT_FOUND", details={"field": "dog_id"})
     said = _last_context(turns)
+    memory = Memory() if held is None else _remembered(held, turns, language)
     return (
         ReportMaterial(
             language=language,
             asked=[Asked(day(turn.created_ms), turn.user_text) for turn in turns],
-            memory=Memory() if held is None else held.memory,
+            memory=memory,
             user_context=gaps_of(said, facts),
             dog=facts,
         ),
         held,
     )
+
+
+def _remembered(held: Conversation, turns: Sequence[Turn], language: Language) -> Memory:
+    """What is known of the whole conversation, its last turns included."""
+    new = [
+        Said(day(turn.created_ms), turn.user_text)
+        for turn in turns
+        if turn.turn_no > held.folded_no
+    ]
+    summary, facts = remember(held.summary, held.facts, new, language)
+    return Memory(summary, [fact.text for fact in facts])
 
 
 def _last_context(turns: Sequence[Turn]) -> UserContext:

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.slow
 DEVICE_NAME = "보호자의 은밀한 전화기"
 DOG_NAME = "초코비밀"
 TITLE = "아무도 몰라야 할 제목"
+QUESTION = "밤마다 몰래 기침을 하는데 왜 그럴까요"
+FACT = "남몰래 항생제를 먹이고 있어요"
+PAST = "지난번에 이렇게 답했습니다"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -47,7 +50,8 @@ class Session:
         self.client_id = uuid7()
         self.secrets: dict[str, str] = {
             "diary text": DIARY_TEXT, "title": TITLE, "device name": DEVICE_NAME,
-            "dog name": DOG_NAME,
+            "dog name": DOG_NAME, "question": QUESTION, "past answer": PAST,
+            "past question": FACT,
         }  # fmt: skip
         self.tokens: dict[str, Any] = {}
 
@@ -158,6 +162,21 @@ class Session:
         signed = urlsplit(link)
         assert self.client.get(f"{signed.path}?{signed.query}").status_code == 200
 
+    def ask_the_vet(self) -> None:
+        past = [{"role": "user", "content": FACT}, {"role": "assistant", "content": PAST}]
+        body = {"conversation_id": "secret", "message": {"role": "user", "content": QUESTION},
+                "history": past}  # fmt: skip
+        self.call("POST", "/api/vet/chat", json=body)
+        self.call("POST", "/api/vet/chat/stream", json=body)
+        self.call("POST", "/api/vet/chat", json={**body, "image_url": QUESTION}, status=400)
+        self.call("POST", "/api/vet/chat", json={**body, "tone": QUESTION}, status=400)
+        self.call("POST", "/api/vet/chat", json={**body, "conversation_id": FACT}, status=400)
+        self.call("GET", f"/api/vet/chat/stream/{QUESTION}", status=404)
+        self.call("GET", f"/api/vet/conversations/{QUESTION}", status=404)
+        self.call("GET", "/api/vet/conversations/secret", status=200)
+        self.call("POST", "/api/vet/jobs", json={"conversation_id": "secret"}, status=202)
+        self.call("DELETE", "/api/vet/conversations/secret", status=204)
+
     def stream(self) -> None:
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
         with self.client.stream("GET", "/api/sync/events", headers=headers) as events:
@@ -181,6 +200,7 @@ def test_a_whole_life_leaves_no_secret_in_the_log(server: ServerProcess, tmp_pat
     session.live()
     session.walk()
     session.photo()
+    session.ask_the_vet()
     session.stream()
     # A fault of the server while a secret is in its hands: the pictures' folder is gone.
     (tmp_path / "media").rename(tmp_path / "away")

@@ -44,12 +44,15 @@ class ServerProcess:
             **self.settings,
         }
 
+    def command(self) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-m", "daengdong", "serve", "--port", str(self.port)]
+
     def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daengdong", "serve", "--port", str(self.port)],
-                env=self.environment, stdout=log, stderr=log,
-            )  # fmt: skip
+                self.command(), env=self.environment, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(httpx.TransportError):

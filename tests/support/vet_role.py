@@ -35,7 +35,7 @@ SAFETY = SafetyNote(
 )
 FOLLOWUPS = ["귀에서 냄새나 분비물이 보이나요?", "언제부터 증상이 시작됐나요?"]
 CITATION = Citation("ear", "귀 가려움", "ear#1", 0.82, "귀를 자주 긁으면 안쪽을 살펴봅니다.")
-Step = str | Replace | ChatRefused | Exception | asyncio.Event
+Step = str | float | Replace | ChatRefused | Exception | asyncio.Event
 Script = Callable[[ChatRequest], list[Step]]
 
 
@@ -48,7 +48,7 @@ def whole_answer(content: str, model: str = "scripted") -> ChatAnswer:
 
 @dataclass
 class ScriptedVetRole:
-    """Says the steps of a script: texts, replacements; waits for events; raises errors.
+    """Says the steps of a script: texts, replacements; waits for events or seconds; raises errors.
 
     With `ChatRequest.partial` it goes on behind it, as the contract has it.
     """
@@ -72,6 +72,8 @@ class ScriptedVetRole:
                 await asyncio.sleep(0)
                 if isinstance(step, asyncio.Event):
                     await step.wait()
+                elif isinstance(step, float):
+                    await asyncio.sleep(step)
                 elif isinstance(step, Exception):
                     ended = True
                     raise step

@@ -305,7 +305,7 @@ async def test_a_photo_nobody_shows_is_swept_after_a_week(server: Server, tmp_pa
     # The loose one is gone, its bytes stay for the equal photo that came into use a day ago.
     assert stored_objects(tmp_path) == sorted([f"media/{loose}", f"media/{dog}"])
     async with server.platform.database.read() as tx:
-        assert await service.owned(tx, user_no, [loose, twin, dog]) == {twin, dog}
+        assert await service.owned_photos(tx, user_no, [loose, twin, dog]) == {twin, dog}
         deleted = await tx.fetch_value("SELECT row_id FROM feed_row WHERE deleted = 1")
     assert deleted == loose
     server.clock.advance(days=7)

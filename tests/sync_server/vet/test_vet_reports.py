@@ -141,6 +141,7 @@ async def test_a_report_of_a_conversation_and_its_dog(alone: Talk, tmp_path: Pat
     sections = {each["section"]: each for each in result["sections"]}
     assert list(sections) == ["told", "records", "guidance", "warning_signs", "questions"]
     assert any(SECRETS[0] in text for text in sections["told"]["paragraphs"])
+    assert any(text.startswith("증상: 기침") for text in sections["told"]["paragraphs"])
     assert "".join(PIECES) in sections["guidance"]["paragraphs"]
     assert sections["guidance"]["citations"][0]["doc_id"] == "ear"
     assert SAFETY.urgent_signals[0] in sections["warning_signs"]["paragraphs"]
