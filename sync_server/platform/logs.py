@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 def configure_logs(level: str) -> None:
     """Write JSON lines to standard error from this level on."""
     logging.getLogger("uvicorn.access").disabled = True
-    for chatty in ("httpx", "httpcore", "piccolo", "piccolo.engine.base"):
+    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "piccolo", "piccolo.engine.base"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
@@ -44,6 +45,6 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=__import__("sys").stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
