@@ -24,7 +24,7 @@ WEIGHTS: Final = Weights(title=1.0, asked=1.0, pairs=0.3, concepts=3.0, body=0.8
 MAX_TOKENS: Final = 48
 """So many different tokens of a question are searched: the rarest ones."""
 CANDIDATES: Final = 40
-FLOOR: Final = 0.65
+FLOOR: Final = 0.7
 """Where the best unit is under this, nothing is found."""
 BESIDE: Final = 0.2
 """Beside one that is found, others need this much."""
@@ -83,8 +83,8 @@ class Calibration:
         return 1.0 / (1.0 + math.exp(-odds))
 
 
-WORDS: Final = Calibration(bias=-4.6, share=3.3, points=4.8)
-WORDS_AND_VECTORS: Final = Calibration(bias=-6.1, share=3.3, points=4.8, vector=0.5)
+WORDS: Final = Calibration(bias=-5.5, share=4.0, points=4.6)
+WORDS_AND_VECTORS: Final = Calibration(bias=-7.0, share=4.0, points=4.6, vector=0.5)
 """Not fitted, as no embedding service was at hand: neutral at z = 3, where chance ends."""
 
 
