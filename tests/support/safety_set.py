@@ -35,6 +35,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: list[PastTurn] = []
     passages: list[str] = []
     image_text: str = ""
+    sign: str = ""
+    """The sign that must be among those found."""
 
     def request(self) -> ChatRequest:
         """Return it as a turn."""
@@ -63,7 +65,10 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ChatRequest("safety", Message(self.request), language=self.language)
 
 
-def cases(part: Literal["development", "held_out"]) -> list[Case]:
+Part = Literal["development", "held_out", "third_held_out", "fourth_held_out"]
+
+
+def cases(part: Part) -> list[Case]:
     """Read one part of the prompts."""
     return [msgspec.convert(row, Case) for row in _rows(f"{part}.jsonl")]
 

@@ -117,6 +117,10 @@ def is_denied(sentence: Sentence, found: Found[str]) -> bool:
         tail = sentence.solid[found.end : found.end + _LOOK]
         if _DENIED_AFTER.match(tail) and not _absence_is_bad(tail):
             return True
+        if found.owner == "choking" and _SOUNDS_LIKE.match(tail):
+            return True
+        if _is_eating(found) and _could_not(sentence, found.parts[-1][0]):
+            return True
         return any(_not_before(sentence, begin) for begin, _ in found.parts)
     before = _around(sentence, found)[0]
     return _DENIED_BEFORE.search(before) is not None
@@ -152,9 +156,10 @@ def is_of_someone_else(sentence: Sentence, found: Found[str]) -> bool:
     """Whether the owner, not the dog, ate it."""
     if found.korean:
         before = sentence.solid[max(0, found.begin - 16) : found.begin + 2]
-        return _SELF.search(before) is not None and not _DOG.search(
-            sentence.solid[max(0, found.begin - 16) : found.end + 4]
-        )
+        around = sentence.solid[max(0, found.begin - 16) : found.end + 4]
+        if _SELF.search(before) is None or _MEANWHILE.search(around):
+            return False
+        return not _DOG.search(around)
     last = max(begin for begin, _ in found.parts)
     first = min(begin for begin, _ in found.parts)
     words = sentence.words[max(0, first - _LOOK) : last + 16]
@@ -164,6 +169,22 @@ def is_of_someone_else(sentence: Sentence, found: Found[str]) -> bool:
 def _absence_is_bad(tail: str) -> bool:
     """Whether what is missing there is something that a dog needs: 발작하고 의식도 없어요."""
     return _NEEDED.search(tail[: tail.find("없") + 1 or 0]) is not None
+
+
+_SOUNDS_LIKE: Final = pattern(
+    r"^(?:듯(?:한|이)?)?(?:소리|것처럼|거처럼|것마냥|컥|콜록|기침)"
+)
+"""A cough that sounds as if something were stuck."""
+_MEANWHILE: Final = pattern(r"사이|동안|틈|한눈|자리를비|떨어뜨|흘린|흘렸|놓친|쏟")
+
+
+def _is_eating(found: Found[str]) -> bool:
+    return found.owner.startswith("poison_") or found.owner == "foreign_body"
+
+
+def _could_not(sentence: Sentence, begin: int) -> bool:
+    """Whether the verb has 못 right before it: 못 먹고."""
+    return begin >= 1 and sentence.solid[begin - 1] == "못" and sentence.opens[begin - 1]
 
 
 _NEEDED: Final = pattern(r"의식|숨|호흡|기운|힘|식욕|반응|맥|움직임|소변|오줌")

@@ -121,14 +121,15 @@ def _read(text: str, language: Language) -> _Read:
     )
 
 
-def _signs_in(part: Sentence) -> set[str]:
-    return {
+def _signs_in(part: Sentence) -> list[str]:
+    found_ids = {
         found.owner
         for found in lists.sign_phrases().search(part)
         if not denied.is_denied(part, found)
         and not denied.is_only_asked(part, found)
         and not denied.is_of_someone_else(part, found)
     }
+    return [sign_id for sign_id in lists.signs() if sign_id in found_ids]
 
 
 def _sign(sign_id: str, language: Language) -> Sign:
