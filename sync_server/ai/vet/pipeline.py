@@ -21,8 +21,7 @@ Answers to ordinary questions are cached (`cache.py`). The key has all that an a
 the question, language, options, the dog and the client's words on it (where they count at all),
 the passages found (so that an edited entry counts at once), backend and prompt version.
 
-Our own entries are checked when they are written and taken over; what the embedded backend says of
-them passes the check after it as it is. All else is checked: models, and imported documents.
+Whatever answers, a model, an imported document or our own entries, goes through the check after it.
 """
 
 from __future__ import annotations

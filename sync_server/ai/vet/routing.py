@@ -163,7 +163,7 @@ def query_of(request: ChatRequest, flags: SafetyFlags) -> str:
     if len(text) < _SHORT_CHARS or _LOOKS_BACK.search(text):
         before = [turn.content for turn in request.history if turn.role == "user"]
         parts += before[-1:]
-    parts += [sign.name for sign in flags.signs]
+    parts += [sign.name for sign in flags.pressing]
     return " ".join(parts)[:MAX_QUERY_CHARS]
 
 

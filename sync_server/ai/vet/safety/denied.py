@@ -107,7 +107,7 @@ _SELF_EN: Final = re.compile(
     r"\b(?:i|we|my (?:husband|wife|son|daughter|mom|dad|kid|kids|boyfriend|girlfriend|friend|"
     r"roommate))"
     r"(?: (?:just|also|accidentally|only|already|have|had|was|am|were))* "
-    r"(?:ate|eat|eaten|eating|had|drank|swallowed|took|chewed)\b[^.!?]{0,40}$"
+    r"(?:ate|eat|eaten|eating|had|drank|drink|drinking|swallowed|took|chewed)\b[^.!?]{0,40}$"
 )
 
 
@@ -190,9 +190,13 @@ def _could_not(sentence: Sentence, begin: int) -> bool:
 _NEEDED: Final = pattern(r"의식|숨|호흡|기운|힘|식욕|반응|맥|움직임|소변|오줌")
 
 
+_INSIDE: Final = pattern(r"(?:차|집|방|입|귀|몸|눈|코|배|속|뱃속|이동장)안$")
+"""안 as "in": 차 안 온도."""
+
+
 def _not_before(sentence: Sentence, begin: int) -> bool:
     """Whether 안 stands right before, as a word of its own."""
-    if begin < 1 or sentence.solid[begin - 1] != "안":
+    if begin < 1 or sentence.solid[begin - 1] != "안" or _INSIDE.search(sentence.solid[:begin]):
         return False
     return sentence.opens[begin - 1]
 

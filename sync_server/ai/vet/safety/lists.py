@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_sdk.references.texts import Text
+from sync_server.ai.vet.own_words import own_words
 from sync_server.ai.vet.ports import Declined
 from sync_server.ai.vet.safety.phrases import Phrases
 from sync_server.ai.vet.safety.text import sentences, slips, solid
@@ -127,7 +128,7 @@ def lexicon() -> Lexicon:
 
 @cache
 def reviewed_sentences() -> frozenset[str]:
-    """Return the letters of every sentence of our reviewed entries (`assets/knowledge`).
+    """Return the letters of every sentence of our entries (`assets/knowledge`) and own words.
 
     Where only what helps gets through (`allowed`), what people have reviewed does too. Imported
     documents are not among them, whatever they say of themselves.
@@ -141,6 +142,7 @@ def reviewed_sentences() -> frozenset[str]:
             for words in text.values():
                 for block in [words] if isinstance(words, str) else words:
                     found.update(solid(part) for part in sentences(block))
+    found.update(solid(part) for text in own_words() for part in sentences(text))
     return frozenset(found - {""})
 
 

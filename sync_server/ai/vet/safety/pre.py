@@ -11,12 +11,12 @@ import binascii
 import codecs
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from sync_server.ai.vet.contract import ChatRequest, Language
 from sync_server.ai.vet.ports import Declined, SafetyFlags, Sign
-from sync_server.ai.vet.safety import denied, lists
+from sync_server.ai.vet.safety import denied, follows, lists
 from sync_server.ai.vet.safety.text import Sentence, plain, sentence, sentences, spelled, visible
 
 MAX_READ_CHARS: Final = 8_000
@@ -48,6 +48,7 @@ class RulePreSafety:
         over = now.over
         crisis = now.crisis
         left, user_turns = _HISTORY_CHARS, 0
+        goes_on = follows.refers_back(request.message.content)
         for turn in reversed(request.history):
             if left <= 0:
                 break
@@ -62,11 +63,11 @@ class RulePreSafety:
             injection = injection or earlier.injection
             if not over:
                 for sign_id, sign in earlier.signs.items():
-                    signs.setdefault(sign_id, sign)
+                    signs.setdefault(sign_id, replace(sign, earlier=not goes_on))
             over = over or earlier.over
-        ordered = sorted(signs.values(), key=lambda sign: sign.urgency != "now")
+        ordered = sorted(signs.values(), key=lambda sign: (sign.earlier, sign.urgency != "now"))
         wishes = now.wishes
-        if signs and wishes & {"off_topic"}:
+        if any(not sign.earlier for sign in ordered) and wishes & {"off_topic"}:
             wishes = wishes - {"off_topic"}
         return SafetyFlags(
             signs=tuple(ordered),
