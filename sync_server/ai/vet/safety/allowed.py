@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sync_server.ai.vet.safety import judge_en, judge_ko
+from sync_server.ai.vet.safety import judge_en, judge_ko, remedies
 from sync_server.ai.vet.safety.text import pattern
 
 _HELPS_KO: Final = pattern(
@@ -192,6 +192,8 @@ def calms(solid: str, text: str, korean: bool) -> bool:
 def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
     """Whether something is to be given or put on that is not known as harmless, or a tool used."""
     if korean:
+        if remedies.unknown_ko(solid, text):
+            return True
         if _TOOLS.search(solid) and not judge_ko.forbids(solid):
             return True
         if judge_ko.forbids(solid):
@@ -208,7 +210,9 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
         ) and not judge_ko.names_vet(solid)
     if judge_en.forbids(text):
         return False
-    if _TOOLS.search(solid):
+    if _TOOLS.search(solid) and "tick" not in text:
+        return True
+    if remedies.unknown_en(text):
         return True
     if _CURES_EN.search(text) and not (judge_en.warns(text) or judge_en.names_vet(text)):
         return True

@@ -171,9 +171,7 @@ def _absence_is_bad(tail: str) -> bool:
     return _NEEDED.search(tail[: tail.find("없") + 1 or 0]) is not None
 
 
-_SOUNDS_LIKE: Final = pattern(
-    r"^(?:듯(?:한|이)?)?(?:소리|것처럼|거처럼|것마냥|컥|콜록|기침)"
-)
+_SOUNDS_LIKE: Final = pattern(r"^(?:듯(?:한|이)?)?(?:소리|것처럼|거처럼|것마냥|컥|콜록|기침)")
 """A cough that sounds as if something were stuck."""
 _MEANWHILE: Final = pattern(r"사이|동안|틈|한눈|자리를비|떨어뜨|흘린|흘렸|놓친|쏟")
 
