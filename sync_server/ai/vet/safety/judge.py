@@ -201,6 +201,8 @@ def _not_allowed(seen: Seen, around: Surroundings) -> str:
         return "medicine"
     if seen.kinds & HARMFUL and not careful and allowed.calms(seen.solid, text, korean):
         return "medicine"
+    if allowed.leaves_it(seen.solid, korean):
+        return "no_vet"
     if allowed.is_unknown_remedy(seen.solid, text, korean):
         return "unknown_remedy"
     return ""

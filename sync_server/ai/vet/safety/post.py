@@ -225,7 +225,7 @@ class CheckedStream:
             self._held = is_sensitive(look(last), self._around())
 
 
-_NOT_HALF: Final = frozenset({"medicine", "unknown_remedy", "leak"})
+_NOT_HALF: Final = frozenset({"medicine", "unknown_remedy", "no_vet", "leak"})
 """Of such a sentence not even the beginning may stay."""
 _RISKY: Final = frozenset({"dose", "human_medicine", "prescription"})
 

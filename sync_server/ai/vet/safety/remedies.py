@@ -21,7 +21,7 @@ _PUTS_KO: Final = pattern(
     r"줘도)"
 )
 _GOOD_KO: Final = pattern(
-    r"물(?:$|만|도|과|이)|(?:생수|온수|수돗물|미지근한물|찬물|얼음|온찜질|냉찜질)|사료|음식|밥|간식|식사|식단|"
+    r"^물(?:$|만|도|과|이)|(?:생수|온수|수돗물|미지근한물|찬물|얼음|온찜질|냉찜질)|사료|음식|밥|간식|식사|식단|"
     r"죽|미음|고구마|닭|호박|당근|사과|바나나|오이|브로콜리|블루베리|수박|배추|두부|계란|달걀|연어|생선|고기|"
     r"습식|건식|캔|유동식|이유식|육수|요거트|먹이|먹을|분유|초유|대용유|유산균|"
     r"로션|보습|샴푸|세정제|세정액|귀세정|클리너|치약|칫솔|발밤|밤|왁스|선크림|자외선|넥카라|"
@@ -38,8 +38,18 @@ _BAD_KO: Final = pattern(
     r"참기름|식용유|올리브유|코코넛오일|오일|기름|설탕|소금|죽염|된장|고추장|간장|식초|소주|막걸리|"
     r"녹차|홍차|커피|홍삼|인삼|한약|한방|달인|배즙|즙|진액|엑기스|청을|매실|마늘|생강|양파|감자|알로에|"
     r"벌꿀|약초|약재|황토|치약을(?:상처|발라)|매니큐어|바셀린|파스|고약|반창고|본드|접착제|베이킹|"
-    r"과산화|알코올|알콜|락스|비누|빨간약|아까징끼|후시딘|마데카솔|사람(?:용)?(?:연고|약|분유|아기)|아기분유"
+    r"라면|찌개|국물(?=을|에)|과산화|알코올|알콜|락스|비누|빨간약|아까징끼|후시딘|마데카솔|사람(?:용)?(?:연고|약|분유|아기)|아기분유"
 )
+_WASHES_KO: Final = pattern(r"씻기|씻어|씻겨|닦아|닦으|헹궈|헹구|세척|가글|목욕")
+_MADE_WATER_KO: Final = pattern(r"(?:희석한|희석해|녹인|녹여|탄|달인|우린|우려낸|섞은)물")
+_ON_KO: Final = pattern(
+    r"상처|눈에|눈을|눈안|귀에|귓속|귀안|귀속|잇몸|혹에|혹위|빨간|부은|부위|환부|발진|물린|데인|항문|콧속"
+)
+_FIT_FOR_WOUNDS_KO: Final = pattern(
+    r"물$|물을|세정|클리너|거즈|솜|천$|수건|식염수|처방|연고|보습|로션|밤$|샴푸|붕대|넥카라|윤활|티슈|장갑|"
+    r"상처|눈|귀|잇몸|부위|빨간|손|곳|핀셋|안쪽|바깥|털|사진|양말|진료"
+)
+"""What may come near a wound, an eye or an ear."""
 _BAD_WORD_KO: Final = re.compile(
     r"(?:^|\s)(?:꿀|술|쑥|숯|재|침)(?:을|를|에|과|물을|물에|차를|로|으로)?(?=\s|$)"
 )
@@ -57,6 +67,7 @@ _WASHES_EN: Final = re.compile(
 _PUT_ON_EN: Final = re.compile(
     r"\b(?:rubbed|applied|dabbed|smeared|sprinkled|mixed|poured|massaged|dripped|spread)\b"
 )
+_FRIES_EN: Final = re.compile(r"\b(?:fry|stuff|pack|fill|close|plug|place|put|use|try|hold)\b")
 _WITH_EN: Final = re.compile(r"\b(?:in|with|using)\b([^.;:!?]{0,60})")
 _STOP_EN: Final = re.compile(
     r"\b(?:on|onto|in|into|over|with|until|at|for|to|through|twice|once|every|daily|a day|when|"
@@ -77,10 +88,10 @@ _GOOD_EN: Final = re.compile(
     r"wrapper|package|call|clear|plenty|enough|signs?|cords?|bin|feet|sheet|cage|vet|clinic)\b"
 )
 _BAD_EN: Final = re.compile(
-    r"\b(?:oils?|vinegar|honey|garlic|onion|whiske?y|vodka|beer|alcohol|peroxide|bleach|salt|"
+    r"(?<!off )(?<!road )(?<!icing )\b(?:oils?|vinegar|honey|garlic|onion|whiske?y|vodka|beer|alcohol|peroxide|bleach|salt|"
     r"epsom|sugar|butter|jelly|vaseline|petroleum|diaper|powder|baking|soda|lemon|tea|coffee|"
     r"turmeric|ginger|aloe|herb\w*|tincture|essential|cream of|cologne|toothpicks?|glue|tape|"
-    r"lotion for (?:people|humans)|baby|human|nail|kerosene|charcoal|clay|yeast powder)\b"
+    r"lotion for (?:people|humans)|baby|human|nail|kerosene|charcoal|clay|yeast powder|grease|bacon|gravy|calamine|cloves?|superglue|vicks)\b"
 )
 _FINE_EN: Final = re.compile(
     r"\b(?:without|no|free of|unsalted|plain|dog|dogs|canine|veterinary|pet|avoid|not|fish oil)\b"
@@ -89,10 +100,15 @@ _FINE_EN: Final = re.compile(
 
 def unknown_ko(solid: str, text: str) -> bool:
     """Whether a Korean sentence tells to give or put on what is not known as harmless."""
-    if not _PUTS_KO.search(solid) or _ADDS_GOOD_KO.search(solid):
+    if _ADDS_GOOD_KO.search(solid) or judge_ko.forbids(solid):
         return False
-    if judge_ko.forbids(solid) or judge_ko.warns(solid) or judge_ko.names_vet(solid):
+    if judge_ko.warns(solid) or judge_ko.names_vet(solid):
         return False
+    puts = _PUTS_KO.search(solid) is not None
+    if not puts and _WASHES_KO.search(solid) is None:
+        return False
+    if _MADE_WATER_KO.search(solid):
+        return True
     if _BAD_KO.search(solid) or _BAD_WORD_KO.search(text):
         return True
     things = [
@@ -100,7 +116,11 @@ def unknown_ko(solid: str, text: str) -> bool:
         for word in text.split()
         if (found := _PLAIN_WORD.match(word.strip(",."))) and not _VERBAL_KO.search(found[1])
     ]
+    if not puts:
+        return False
     told = judge_ko.orders(solid) or _BENEFIT_KO.search(solid) is not None
+    if told and _ON_KO.search(solid) and things:
+        return any(_FIT_FOR_WOUNDS_KO.search(thing) is None for thing in things)
     return told and any(_GOOD_KO.search(thing) is None for thing in things)
 
 
@@ -110,7 +130,7 @@ _VERBAL_KO: Final = pattern(
 """What only looks like an object: 씹을, 먹을, 서너 번으로."""
 _BENEFIT_KO: Final = pattern(
     r"(?:면|두면|주면|주시면|이면|하면).{0,14}(?:빠|나아|낫|가라앉|죽|나오|나와|돌아와|떨어져|떨어지|"
-    r"좋아|편해|덧나지|사라|없어|효과|시원)"
+    r"좋아|편해|덧나지|사라|없어|효과|시원|아물|멎|그치|안핥|안긁|잘먹)"
 )
 
 
@@ -118,12 +138,10 @@ def unknown_en(text: str) -> bool:
     """Whether an English sentence tells to give or put on what is not known as harmless."""
     if judge_en.forbids(text) or judge_en.warns(text) or judge_en.names_vet(text):
         return False
-    for found in _PUT_ON_EN.finditer(text):
-        if _is_bad_en(text[max(0, found.start() - 60) : found.start()]):
-            return True
-    for found in _WASHES_EN.finditer(text):
-        if any(_is_bad_en(one) for one in _things(found[1])):
-            return True
+    if _is_bad_en(text) and any(
+        verbs.search(text) for verbs in (_PUT_ON_EN, _WASHES_EN, _GIVES_EN, _FRIES_EN)
+    ):
+        return True
     for found in _GIVES_EN.finditer(text):
         things = _things(found[1])
         if any(_is_bad_en(one) for one in things):
