@@ -76,6 +76,7 @@ class WishList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declined: dict[Declined, InBoth]
     injection: InBoth
     owner_crisis: InBoth
+    innocent: InBoth = InBoth()
 
 
 class Lexicon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,4 +181,5 @@ def wish_phrases() -> Phrases[str]:
         ("injection", wishes.injection),
         ("owner_crisis", wishes.owner_crisis),
     ]
-    return Phrases(((owner, phrase) for owner, both in owned for phrase in both.all()), named)
+    phrases = ((owner, phrase) for owner, both in owned for phrase in both.all())
+    return Phrases(phrases, named, wishes.innocent.all())

@@ -17,6 +17,7 @@ from typing import Final, cast
 from sync_server.ai.vet.contract import ChatRequest, Language
 from sync_server.ai.vet.ports import Declined, SafetyFlags, Sign
 from sync_server.ai.vet.safety import denied, follows, lists
+from sync_server.ai.vet.safety.phrases import Found
 from sync_server.ai.vet.safety.text import Sentence, plain, sentence, sentences, spelled, visible
 
 MAX_READ_CHARS: Final = 8_000
@@ -106,7 +107,8 @@ def _read(text: str, language: Language) -> _Read:
             if told_past[number] or is_over:
                 continue
             signs[sign_id] = _sign(sign_id, language)
-        for wish in {found.owner for found in lists.wish_phrases().search(part)}:
+        found_wishes = lists.wish_phrases().search(part)
+        for wish in {found.owner for found in found_wishes if _stands_alone(part, found)}:
             if wish == "injection":
                 injection = True
             elif wish == "owner_crisis":
@@ -131,6 +133,16 @@ def _signs_in(part: Sentence) -> list[str]:
         and not denied.is_of_someone_else(part, found)
     }
     return [sign_id for sign_id in lists.signs() if sign_id in found_ids]
+
+
+def _stands_alone(part: Sentence, found: Found[str]) -> bool:
+    """Whether small words of a wish are words: 제가 is in 언제가, 토 in 토끼."""
+    return not found.korean or all(
+        part.solid[begin:end] not in _SMALL_WORDS or part.opens[begin] for begin, end in found.parts
+    )
+
+
+_SMALL_WORDS: Final = frozenset(plain(word) for word in ("제", "내", "제가", "내가"))
 
 
 def _sign(sign_id: str, language: Language) -> Sign:
