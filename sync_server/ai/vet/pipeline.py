@@ -59,6 +59,7 @@ from sync_server.ai.vet.ports import (
     Backend,
     Knowledge,
     Notes,
+    Passage,
     Picture,
     PostSafety,
     PreSafety,
@@ -250,9 +251,17 @@ class VetChat:
             AnswerText(state.emit.made, _tone(state)),
             self._notes.safety_note(state.flags, state.document, language),
             followups(state.flags, state.wanted.kind, state.document, language),
-            [passage.citation() for passage in used],
+            [passage.citation() for passage in used if self._may_be_shown(passage, state)],
             turn.processing(""),
         )
+
+    def _may_be_shown(self, passage: Passage, state: State) -> bool:
+        """Whether the wording of an imported document may stand beside the answer."""
+        if passage.section:
+            return True
+        check = self._answerer.post.check(state.request, state.flags)
+        check.feed(passage.text)
+        return not check.finish().reasons
 
     def _model_used(self, turn: Turn, usage: Usage) -> str:
         if turn.backend == self._embedded.name:
