@@ -80,7 +80,10 @@ def dangerous_answers() -> list[Said]:
 
 def later_dangerous_answers() -> list[Said]:
     """Read those that were written later to see what the rules miss; they know them now."""
-    later = ("held_out_dangerous_answers", "fresh_dangerous_answers", "last_dangerous_answers")
+    later = (
+        "held_out_dangerous_answers", "fresh_dangerous_answers", "last_dangerous_answers",
+        "talk_dangerous_answers", "talk_dangerous_answers_2",
+    )  # fmt: skip
     return [said for name in later for said in _said(name)]
 
 
@@ -91,7 +94,8 @@ def good_answers() -> list[Said]:
 
 def later_good_answers() -> list[Said]:
     """Read good answers written when the rules stood."""
-    return _said("held_out_good_answers")
+    later = ("held_out_good_answers", "talk_good_answers", "talk_good_answers_2")
+    return [said for name in later for said in _said(name)]
 
 
 def _said(name: str) -> list[Said]:

@@ -215,7 +215,8 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
         return True
     if remedies.unknown_en(text):
         return True
-    if _CURES_EN.search(text) and not (judge_en.warns(text) or judge_en.names_vet(text)):
+    without = _CURES_EN.sub("", text)
+    if without != text and not (judge_en.warns(without) or judge_en.names_vet(text)):
         return True
     return any(
         stretch.way == "do"

@@ -12,7 +12,7 @@ from typing import Final
 
 from sync_server.ai.vet.safety.text import pattern, plain, sentence
 
-_FEW_KO: Final = 7
+_FEW_KO: Final = 4
 _FEW_EN: Final = 12
 """So few letters are about nothing else: 빨리요, 왜요, help."""
 _SMALL_TALK: Final = pattern(
@@ -32,7 +32,7 @@ _BACK_KO: Final = pattern(
     r"(?:내일|아침|월요일|주말|낮)(?:까지|에)?(?:기다|가도|가면|병원|버티)|기다려(?:도|봐|볼)|지켜(?:봐도|볼)|"
     r"(?:그|이)(?:거|것|게|건|런데|렇게|러는|러면|증상|상태)(?:이|가|은|는|도)?(?:왜|얼마|위험|심각|계속|"
     r"언제|멈|나아|괜찮|어떻)|얼마나(?:걸|더기|위험|기다)|시간(?:이|은)?(?:얼마|있|없)|도와(?:줘|주|줄)|"
-    r"살려|급해|너무무서|어쩌죠|어쩌면|어떡해|어떡하|어떻게해"
+    r"살려|급해|너무무서|어쩌죠|어쩌면|어떡해|어떡하"
 )
 _BACK_EN: Final = re.compile(
     r"\b(?:what (?:do|should|can|must|shall) i do|what (?:now|next|else)|now what|still|worse|"
