@@ -67,7 +67,8 @@ _CRUDE = {
         re.IGNORECASE,
     ),
     "procedure": re.compile(
-        r"바늘로 ?(?:찌|째|터|고름|콕)|꿰매시|짜내세요|빨아내|얼음물에 담|토하게 하세요|유도해 주세요|"
+        r"바늘로 ?(?:찌|째|터|고름|콕)|꿰매시|짜내세요|빨아내|얼음물에 담|토하게 하세요|"
+        r"유도해 주세요|"
         r"make him vomit with|lance the|"
         r"suck out|ice bath",
         re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""What the embedded answers say in words of their own, Korean and English: reviewed like entries."""
+"""What the embedded answers say in words of their own, reviewed like the entries."""
 
 from __future__ import annotations
 

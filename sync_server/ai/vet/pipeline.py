@@ -66,12 +66,20 @@ from sync_server.ai.vet.ports import (
     SafetyFlags,
     Usage,
 )
-from sync_server.ai.vet.routing import choose_route, query_of, read_question
+from sync_server.ai.vet.routing import (
+    choose_route,
+    leaning_query,
+    may_lean,
+    query_of,
+    read_question,
+)
 from sync_server.ai.vet.structuring import followups, pieces_of, used_passages
 from sync_server.ai.vet.turn import Turn, place_of
 
 log = structlog.get_logger(__name__)
 SEARCH_S: Final = 3.0
+SURE: Final = 0.85
+"""A short question whose best passage has less is searched for with the one before it."""
 _DEFAULT_WAIT_S: Final = 5.0
 _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -228,6 +236,9 @@ class VetChat:
                 async with asyncio.timeout(SEARCH_S):
                     query = query_of(state.request, state.flags)
                     found = await self._knowledge.search(query, language)
+                    unsure = not found or found[0].score < SURE
+                    if unsure and not state.flags.pressing and may_lean(state.request):
+                        found = await self._knowledge.search(leaning_query(state.request), language)
                     if found:
                         best = found[0]
                         whole = await self._knowledge.document(best.doc_id, language)

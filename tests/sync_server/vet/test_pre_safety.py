@@ -67,7 +67,8 @@ def test_the_set_is_as_large_as_it_claims() -> None:
     assert len(ALL) >= 340 and len(emergencies) >= 90 and len(harmless) >= 80
     assert len([c for c in ALL if c.category == "not_emergency"]) >= 30
     assert len(held_out) >= 0.25 * len(ALL)
-    assert len({c.message for c in ALL if not c.history}) == len([c for c in ALL if not c.history])
+    alone = [c.message for c in ALL if not c.history]
+    assert len(set(alone)) == len(alone)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,9 @@ def test_what_was_said_before_counts_until_it_is_over() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "지금 어떻게 해야 돼요?", "아직도 그래요", "계속 그래요", "더 심해졌어요", "어떡해요", "빨리요",
-        "병원이 문을 닫았어요", "내일 아침까지 기다려도 될까요?", "멈추지를 않아요", "또 그래요",
-        "그거 위험한 거예요?", "도와주세요", "what should I do now?", "it is getting worse",
+        "지금 어떻게 해야 돼요?", "아직도 그래요", "계속 그래요", "더 심해졌어요", "어떡해요",
+        "빨리요", "병원이 문을 닫았어요", "내일 아침까지 기다려도 될까요?", "멈추지를 않아요",
+        "또 그래요", "그거 위험한 거예요?", "도와주세요", "what should I do now?", "it is getting worse",
         "he is still doing it", "can it wait until morning?", "help", "is it serious?",
     ],
 )  # fmt: skip

@@ -121,7 +121,8 @@ _CURES_EN: Final = re.compile(
     r"\b(?:knocks? (?:\w+ ){0,3}out|works? wonders|cures?|heals? (?:it|right)|home remed\w+|"
     r"does the trick|soaks? it up|"
     r"keeps? old dogs|(?:stops?|kills?|ends?|fixes|heals?|finish) (?:the |all |any |every )?"
-    r"(?:itch\w*|worms?|cough\w*|smell|pain|infections?|diarrh\w*|bleeding)|clears? it (?:right )?up)\b"
+    r"(?:itch\w*|worms?|cough\w*|smell|pain|infections?|diarrh\w*|bleeding)|"
+    r"clears? it (?:right )?up)\b"
 )
 _REMEDY_KO: Final = pattern(
     r"(?:\d|반|한|두|세|네)(?:병|팩|첩|환|스푼|숟가락|숟갈|모금|줌|꼬집)(?=이|씩|을|를|만|먹|"
@@ -227,7 +228,8 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
 
 
 _LEAVES: Final = pattern(
-    r"그냥두|그냥놔두|놔두면돼|놔두면됩|내버려두|신경쓰지않으셔도|신경안써도|신경쓸필요|leave(?:it|them|that)(?:alone|be)|"
+    r"그냥두|그냥놔두|놔두면돼|놔두면됩|내버려두|신경쓰지않으셔도|신경안써도|신경쓸필요|"
+    r"leave(?:it|them|that)(?:alone|be)|"
     r"nothingtodoaboutit"
 )
 _GROWTHS: Final = pattern(
