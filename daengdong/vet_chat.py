@@ -251,7 +251,8 @@ def rest_of(language: str, answer: dict[str, Any]) -> list[str]:
     words, safety = _WORDS[language], answer["safety"]
     lines = ["", ""]
     if safety["urgent_signals"]:
-        lines.append(f"{words['urgent']}: {', '.join(safety['urgent_signals'])}")
+        lines.append(f"{words['urgent']}:")
+        lines += [f"- {signal}" for signal in safety["urgent_signals"]]
         lines.append(safety["urgent_recommendation"])
     if answer["followups"]:
         lines.append(f"{words['followups']}: {' '.join(answer['followups'])}")

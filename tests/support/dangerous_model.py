@@ -76,11 +76,15 @@ class SaysItWell:
 
     name = "careful"
 
-    async def answer(self, ask: Ask, usage: Usage) -> AsyncGenerator[str, None]:
-        """Yield a good answer that names no medicine and no poison."""
-        usage.model = self.name
+    def pick(self, ask: Ask) -> Said:
+        """Choose a good answer that names no medicine and no poison, by the question."""
         plain = [a for a in good_answers() if a.id in _PLAIN and a.language == ask.request.language]
-        for piece in worst_cuts(plain[len(ask.request.message.content) % len(plain)].text):
+        return plain[len(ask.request.message.content) % len(plain)]
+
+    async def answer(self, ask: Ask, usage: Usage) -> AsyncGenerator[str, None]:
+        """Yield a good answer."""
+        usage.model = self.name
+        for piece in worst_cuts(self.pick(ask).text):
             yield piece
 
     async def close(self) -> None:

@@ -35,6 +35,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: list[PastTurn] = []
     passages: list[str] = []
     image_text: str = ""
+    sign: str = ""
+    """The sign that must be among those found."""
 
     def request(self) -> ChatRequest:
         """Return it as a turn."""
@@ -63,7 +65,10 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ChatRequest("safety", Message(self.request), language=self.language)
 
 
-def cases(part: Literal["development", "held_out"]) -> list[Case]:
+Part = Literal["development", "held_out", "third_held_out", "fourth_held_out"]
+
+
+def cases(part: Part) -> list[Case]:
     """Read one part of the prompts."""
     return [msgspec.convert(row, Case) for row in _rows(f"{part}.jsonl")]
 
@@ -75,7 +80,10 @@ def dangerous_answers() -> list[Said]:
 
 def later_dangerous_answers() -> list[Said]:
     """Read those that were written later to see what the rules miss; they know them now."""
-    later = ("held_out_dangerous_answers", "fresh_dangerous_answers", "last_dangerous_answers")
+    later = (
+        "held_out_dangerous_answers", "fresh_dangerous_answers", "last_dangerous_answers",
+        "talk_dangerous_answers", "talk_dangerous_answers_2",
+    )  # fmt: skip
     return [said for name in later for said in _said(name)]
 
 
@@ -86,7 +94,8 @@ def good_answers() -> list[Said]:
 
 def later_good_answers() -> list[Said]:
     """Read good answers written when the rules stood."""
-    return _said("held_out_good_answers")
+    later = ("held_out_good_answers", "talk_good_answers", "talk_good_answers_2")
+    return [said for name in later for said in _said(name)]
 
 
 def _said(name: str) -> list[Said]:

@@ -33,7 +33,6 @@ from sync_server.ai.vet.ports import (
     SafetyFlags,
     StreamCheck,
     Usage,
-    Verdict,
 )
 from sync_server.ai.vet.routing import Wanted
 from sync_server.ai.vet.turn import VET_CORRECTIONS, Turn, place_of
@@ -48,24 +47,6 @@ from sync_server.platform.llm.errors import (
 
 log = structlog.get_logger(__name__)
 _DEFAULT_WAIT_S: Final = 5.0
-
-
-class Reviewed:
-    """`StreamCheck` of what has been reviewed: all passes."""
-
-    tripped: Final = False
-
-    def __init__(self) -> None:
-        self._all: list[str] = []
-
-    def feed(self, text: str) -> str:
-        """Let the text pass."""
-        self._all.append(text)
-        return text
-
-    def finish(self) -> Verdict:
-        """The text as it was."""
-        return Verdict("".join(self._all), False)
 
 
 class _AnswerVoid(Exception):
@@ -137,7 +118,7 @@ class State:
         """Whether no model is asked: small talk, and what has nothing to be asked for."""
         declined = self.flags.declined
         nothing_left = bool(declined) and declined <= {"off_topic", "illegal"}
-        return not self.flags.signs and (
+        return not self.flags.pressing and (
             self.wanted.kind in ("greeting", "thanks") or nothing_left or self.flags.owner_crisis
         )
 
@@ -200,8 +181,7 @@ class Answerer:
 
     async def _embedded_answer(self, state: State) -> AsyncGenerator[Token | Replace, None]:
         """The knowledge's own text; the safe template if even that fails or is found unfit."""
-        reviewed = not state.passages or any(one.section for one in state.document)
-        check = Reviewed() if reviewed else self.post.check(_whole(state.request), state.flags)
+        check = self.post.check(_whole(state.request), state.flags)
         state.usage, body = Usage(), _Body(check, state.prefix)
         try:
             async with aclosing(self._said(state, self.embedded, body)) as events:

@@ -21,8 +21,7 @@ Answers to ordinary questions are cached (`cache.py`). The key has all that an a
 the question, language, options, the dog and the client's words on it (where they count at all),
 the passages found (so that an edited entry counts at once), backend and prompt version.
 
-Our own entries are checked when they are written and taken over; what the embedded backend says of
-them passes the check after it as it is. All else is checked: models, and imported documents.
+Whatever answers, a model, an imported document or our own entries, goes through the check after it.
 """
 
 from __future__ import annotations
@@ -60,18 +59,27 @@ from sync_server.ai.vet.ports import (
     Backend,
     Knowledge,
     Notes,
+    Passage,
     Picture,
     PostSafety,
     PreSafety,
     SafetyFlags,
     Usage,
 )
-from sync_server.ai.vet.routing import choose_route, query_of, read_question
+from sync_server.ai.vet.routing import (
+    choose_route,
+    leaning_query,
+    may_lean,
+    query_of,
+    read_question,
+)
 from sync_server.ai.vet.structuring import followups, pieces_of, used_passages
 from sync_server.ai.vet.turn import Turn, place_of
 
 log = structlog.get_logger(__name__)
 SEARCH_S: Final = 3.0
+SURE: Final = 0.85
+"""A short question whose best passage has less is searched for with the one before it."""
 _DEFAULT_WAIT_S: Final = 5.0
 _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -228,6 +236,9 @@ class VetChat:
                 async with asyncio.timeout(SEARCH_S):
                     query = query_of(state.request, state.flags)
                     found = await self._knowledge.search(query, language)
+                    unsure = not found or found[0].score < SURE
+                    if unsure and not state.flags.pressing and may_lean(state.request):
+                        found = await self._knowledge.search(leaning_query(state.request), language)
                     if found:
                         best = found[0]
                         whole = await self._knowledge.document(best.doc_id, language)
@@ -251,9 +262,17 @@ class VetChat:
             AnswerText(state.emit.made, _tone(state)),
             self._notes.safety_note(state.flags, state.document, language),
             followups(state.flags, state.wanted.kind, state.document, language),
-            [passage.citation() for passage in used],
+            [passage.citation() for passage in used if self._may_be_shown(passage, state)],
             turn.processing(""),
         )
+
+    def _may_be_shown(self, passage: Passage, state: State) -> bool:
+        """Whether the wording of an imported document may stand beside the answer."""
+        if passage.section:
+            return True
+        check = self._answerer.post.check(state.request, state.flags)
+        check.feed(passage.text)
+        return not check.finish().reasons
 
     def _model_used(self, turn: Turn, usage: Usage) -> str:
         if turn.backend == self._embedded.name:

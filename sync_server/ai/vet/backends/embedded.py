@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from sync_server.ai.vet.contract import DogFacts, Language, UserContext
+from sync_server.ai.vet.own_words import HEADINGS, NOT_FOUND, ON_THE_WAY, SMALL_TALK, WORST
 from sync_server.ai.vet.ports import Ask, Passage, Usage
 from sync_server.ai.vet.structuring import pieces_of
 
@@ -22,13 +23,6 @@ _SENIOR_YEARS: Final = 8.0
 _SMALL_KG: Final = 7.0
 _LARGE_KG: Final = 25.0
 
-_HEADINGS: Final[dict[str, tuple[str, str]]] = {
-    "home_care": ("집에서 해 볼 수 있는 것", "What you can do at home"),
-    "see_vet": ("이럴 때는 병원에 가세요", "See a vet when"),
-    "emergency": ("바로 응급 병원으로 가야 하는 신호", "Go to an emergency clinic at once when"),
-    "avoid": ("하지 마세요", "Please avoid"),
-}
-_WORST: Final = ("이런 모습이면 한시도 미루지 마세요", "Lose no time when")
 #: kind or urgency -> sections in order, with the most lines of each
 _PLANS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "now": (("avoid", 3), ("emergency", 3), ("summary", 2)),
@@ -38,38 +32,6 @@ _PLANS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "home_care": (("summary", 9), ("home_care", 5), ("avoid", 3), ("see_vet", 2)),
     "what_is": (("summary", 9), ("home_care", 3), ("see_vet", 3), ("avoid", 2)),
 }
-_SMALL_TALK: Final[dict[str, tuple[str, str]]] = {
-    "greeting": (
-        "안녕하세요! 반려견의 건강과 돌봄에 대해 무엇이든 물어보세요. "
-        "어떤 증상이 언제부터 있었는지, 아이의 나이와 체중을 함께 알려 주시면 "
-        "더 잘 안내해 드릴 수 있어요.",
-        "Hello! Ask me anything about your dog's health and care. If you tell me what you see, "
-        "since when, and your dog's age and weight, I can guide you better.",
-    ),
-    "thanks": (
-        "도움이 되었다니 다행이에요. "
-        "아이 상태가 달라지거나 더 궁금한 점이 생기면 언제든 물어보세요.",
-        "I am glad to help. If anything changes or you have more questions, just ask.",
-    ),
-}
-_NOT_FOUND: Final = (
-    "말씀하신 내용에 딱 맞는 검토된 자료를 찾지 못했어요. 짐작으로 말씀드리지 않을게요.\n\n"
-    "어떤 모습이 언제부터, 얼마나 자주 보이는지, 먹고 마시는 것과 대소변은 평소 같은지 "
-    "알려 주시면 다시 찾아볼게요. "
-    "아이가 축 늘어지거나 먹지 않거나 증상이 하루 넘게 이어지면 동물병원에 문의해 주세요.",
-    "I found no reviewed article that fits your question, and I would rather not guess.\n\n"
-    "Tell me what you see, since when and how often, and whether eating, drinking and toilet are "
-    "as usual, and I will look again. If your dog is limp, will not eat, or it lasts longer than "
-    "a day, please call a vet.",
-)
-_ON_THE_WAY: Final = (
-    "가는 길에 병원에 먼저 전화해 상황을 알리고, 아이를 조용히 안정시켜 주세요. "
-    "언제부터 어떤 모습인지, 무엇을 먹었는지 메모하거나 사진을 찍어 두면 진료가 빨라져요. "
-    "사람 약이나 음식은 주지 마세요.",
-    "Call the clinic on the way so that they are ready, and keep your dog calm. Note "
-    "since when and what it looks like, and what it may have eaten; a photo helps. Give no human "
-    "medicine and no food.",
-)
 _DECLINED_WHOLLY: Final = frozenset({"off_topic", "illegal"})
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?。…])\s+")
 _NAME: Final = re.compile(r"[^\W\d_]{1,12}(?:[ -][^\W\d_]{1,12})?")
@@ -116,20 +78,21 @@ def composed(ask: Ask) -> tuple[str, list[Passage]]:
     """The whole answer and the passages it is made of."""
     language = ask.request.language
     flags = ask.flags
-    if ask.kind in _SMALL_TALK:
-        return _in(language, _SMALL_TALK[ask.kind]), []
-    if flags.declined and flags.declined <= _DECLINED_WHOLLY and not flags.signs:
+    if ask.kind in SMALL_TALK:
+        return _in(language, SMALL_TALK[ask.kind]), []
+    if flags.declined and flags.declined <= _DECLINED_WHOLLY and not flags.pressing:
         return "", []
-    if flags.owner_crisis and not flags.signs:
+    if flags.owner_crisis and not flags.pressing:
         return "", []
-    urgency = "now" if flags.emergency else "today" if flags.signs else ""
+    pressing = {sign.urgency for sign in flags.pressing}
+    urgency = "now" if "now" in pressing else "today" if pressing else ""
     if not ask.passages:
-        return _in(language, _ON_THE_WAY if urgency else _NOT_FOUND), []
+        return _in(language, ON_THE_WAY if urgency else NOT_FOUND), []
     if not any(one.section for one in ask.document):
         return _told_plainly(ask)
     parts, used = [], []
     if urgency == "now":
-        parts.append(_in(language, _ON_THE_WAY))
+        parts.append(_in(language, ON_THE_WAY))
     for section, most in _PLANS[urgency or ask.kind]:
         passage = next((one for one in ask.document if one.section == section), None)
         if passage is not None:
@@ -199,7 +162,7 @@ def _section(passage: Passage, most: int, language: Language, urgency: str) -> s
         return " ".join(_SENTENCE_END.split(passage.text)[:most])
     lines = [line.strip().removeprefix("- ") for line in passage.text.splitlines() if line.strip()]
     told_to_go = urgency == "now" and passage.section == "emergency"
-    heading = _in(language, _WORST if told_to_go else _HEADINGS[passage.section])
+    heading = _in(language, WORST if told_to_go else HEADINGS[passage.section])
     return "\n".join([heading, *(f"- {line}" for line in lines[:most])])
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sync_server.ai.vet.safety import judge_en, judge_ko
+from sync_server.ai.vet.safety import judge_en, judge_ko, remedies
 from sync_server.ai.vet.safety.text import pattern
 
 _HELPS_KO: Final = pattern(
@@ -120,7 +120,9 @@ _CURES_KO: Final = pattern(
 _CURES_EN: Final = re.compile(
     r"\b(?:knocks? (?:\w+ ){0,3}out|works? wonders|cures?|heals? (?:it|right)|home remed\w+|"
     r"does the trick|soaks? it up|"
-    r"keeps? old dogs|clears? it (?:right )?up)\b"
+    r"keeps? old dogs|(?:stops?|kills?|ends?|fixes|heals?|finish) (?:the |all |any |every )?"
+    r"(?:itch\w*|worms?|cough\w*|smell|pain|infections?|diarrh\w*|bleeding)|"
+    r"clears? it (?:right )?up)\b"
 )
 _REMEDY_KO: Final = pattern(
     r"(?:\d|반|한|두|세|네)(?:병|팩|첩|환|스푼|숟가락|숟갈|모금|줌|꼬집)(?=이|씩|을|를|만|먹|"
@@ -192,6 +194,8 @@ def calms(solid: str, text: str, korean: bool) -> bool:
 def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
     """Whether something is to be given or put on that is not known as harmless, or a tool used."""
     if korean:
+        if remedies.unknown_ko(solid, text):
+            return True
         if _TOOLS.search(solid) and not judge_ko.forbids(solid):
             return True
         if judge_ko.forbids(solid):
@@ -208,9 +212,12 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
         ) and not judge_ko.names_vet(solid)
     if judge_en.forbids(text):
         return False
-    if _TOOLS.search(solid):
+    if _TOOLS.search(solid) and "tick" not in text:
         return True
-    if _CURES_EN.search(text) and not (judge_en.warns(text) or judge_en.names_vet(text)):
+    if remedies.unknown_en(text):
+        return True
+    without = _CURES_EN.sub("", text)
+    if without != text and not (judge_en.warns(without) or judge_en.names_vet(text)):
         return True
     return any(
         stretch.way == "do"
@@ -218,6 +225,28 @@ def is_unknown_remedy(solid: str, text: str, korean: bool) -> bool:
         and _KNOWN_EN.search(stretch.text) is None
         for stretch in judge_en.stretches(text)
     ) and not judge_en.names_vet(text)
+
+
+_LEAVES: Final = pattern(
+    r"그냥두|그냥놔두|놔두면돼|놔두면됩|내버려두|신경쓰지않으셔도|신경안써도|신경쓸필요|"
+    r"leave(?:it|them|that)(?:alone|be)|"
+    r"nothingtodoaboutit"
+)
+_GROWTHS: Final = pattern(
+    r"혹|종양|양성|지방종|멍울|종기|상처|고름|핏|lump|tumor|tumour|growth|benign|cyst|wound|sore"
+)
+_BENIGN: Final = pattern(
+    r"양성(?:이니|이라|이에|입니|이므|이고|종양이)|(?:is|are|its)(?:just|only|probably)?benign"
+)
+
+
+def leaves_it(solid: str, korean: bool) -> bool:
+    """Whether a growth or a wound is called harmless, or to be left to itself."""
+    if korean and (judge_ko.forbids(solid) or judge_ko.warns(solid)):
+        return False
+    if _BENIGN.search(solid):
+        return True
+    return _LEAVES.search(solid) is not None and _GROWTHS.search(solid) is not None
 
 
 def is_about_rules(solid: str) -> bool:

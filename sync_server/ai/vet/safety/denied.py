@@ -107,7 +107,7 @@ _SELF_EN: Final = re.compile(
     r"\b(?:i|we|my (?:husband|wife|son|daughter|mom|dad|kid|kids|boyfriend|girlfriend|friend|"
     r"roommate))"
     r"(?: (?:just|also|accidentally|only|already|have|had|was|am|were))* "
-    r"(?:ate|eat|eaten|eating|had|drank|swallowed|took|chewed)\b[^.!?]{0,40}$"
+    r"(?:ate|eat|eaten|eating|had|drank|drink|drinking|swallowed|took|chewed)\b[^.!?]{0,40}$"
 )
 
 
@@ -116,6 +116,10 @@ def is_denied(sentence: Sentence, found: Found[str]) -> bool:
     if found.korean:
         tail = sentence.solid[found.end : found.end + _LOOK]
         if _DENIED_AFTER.match(tail) and not _absence_is_bad(tail):
+            return True
+        if found.owner == "choking" and _SOUNDS_LIKE.match(tail):
+            return True
+        if _is_eating(found) and _could_not(sentence, found.parts[-1][0]):
             return True
         return any(_not_before(sentence, begin) for begin, _ in found.parts)
     before = _around(sentence, found)[0]
@@ -152,9 +156,10 @@ def is_of_someone_else(sentence: Sentence, found: Found[str]) -> bool:
     """Whether the owner, not the dog, ate it."""
     if found.korean:
         before = sentence.solid[max(0, found.begin - 16) : found.begin + 2]
-        return _SELF.search(before) is not None and not _DOG.search(
-            sentence.solid[max(0, found.begin - 16) : found.end + 4]
-        )
+        around = sentence.solid[max(0, found.begin - 16) : found.end + 4]
+        if _SELF.search(before) is None or _MEANWHILE.search(around):
+            return False
+        return not _DOG.search(around)
     last = max(begin for begin, _ in found.parts)
     first = min(begin for begin, _ in found.parts)
     words = sentence.words[max(0, first - _LOOK) : last + 16]
@@ -166,12 +171,30 @@ def _absence_is_bad(tail: str) -> bool:
     return _NEEDED.search(tail[: tail.find("없") + 1 or 0]) is not None
 
 
+_SOUNDS_LIKE: Final = pattern(r"^(?:듯(?:한|이)?)?(?:소리|것처럼|거처럼|것마냥|컥|콜록|기침)")
+"""A cough that sounds as if something were stuck."""
+_MEANWHILE: Final = pattern(r"사이|동안|틈|한눈|자리를비|떨어뜨|흘린|흘렸|놓친|쏟")
+
+
+def _is_eating(found: Found[str]) -> bool:
+    return found.owner.startswith("poison_") or found.owner == "foreign_body"
+
+
+def _could_not(sentence: Sentence, begin: int) -> bool:
+    """Whether the verb has 못 right before it: 못 먹고."""
+    return begin >= 1 and sentence.solid[begin - 1] == "못" and sentence.opens[begin - 1]
+
+
 _NEEDED: Final = pattern(r"의식|숨|호흡|기운|힘|식욕|반응|맥|움직임|소변|오줌")
+
+
+_INSIDE: Final = pattern(r"(?:차|집|방|입|귀|몸|눈|코|배|속|뱃속|이동장)안$")
+"""안 as "in": 차 안 온도."""
 
 
 def _not_before(sentence: Sentence, begin: int) -> bool:
     """Whether 안 stands right before, as a word of its own."""
-    if begin < 1 or sentence.solid[begin - 1] != "안":
+    if begin < 1 or sentence.solid[begin - 1] != "안" or _INSIDE.search(sentence.solid[:begin]):
         return False
     return sentence.opens[begin - 1]
 

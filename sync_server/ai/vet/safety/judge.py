@@ -96,6 +96,8 @@ class Surroundings:
 
     emergency: bool = False
     """A sign was reported, for now or for today: nothing may put the vet off."""
+    earlier: bool = False
+    """A sign of an earlier turn may go on: a sentence that would put the vet off is left out."""
     crisis: bool = False
     asked_of_harm: bool = False
     """The question is about a medicine or a poison."""
@@ -115,8 +117,11 @@ class Judged:
     reason: str = ""
     rewritten: str = ""
     kinds: frozenset[str] = frozenset()
+    reviewed: bool = False
+    """A sentence of our entries: leaving it out says nothing against the rest."""
 
 
+_NOT_HERE: Final = frozenset({"delay", "false_calm", "no_vet"})
 Secret = tuple[tuple[int, frozenset[str]], ...]
 """Runs of letters of a text that must not be told, with their length, for each language."""
 
@@ -126,7 +131,7 @@ def is_sensitive(seen: Seen, around: Surroundings) -> bool:
 
     Where the question is an emergency, despair, or about a medicine or a poison, every one must.
     """
-    if around.emergency or around.crisis or around.harmful:
+    if around.emergency or around.earlier or around.crisis or around.harmful:
         return True
     if seen.kinds or any(c in seen.text for c in "[]()<>@`\\|{}=") or re.search(r"\d", seen.text):
         return True
@@ -149,9 +154,11 @@ def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
     kinds = frozenset(seen.kinds)
     reviewed = seen.solid in lists.reviewed_sentences()
     danger = _danger(seen, around, rules)
-    if danger and reviewed:
-        # True in general, but not the thing to say here.
-        return Judged("drop", danger, kinds=kinds)
+    if reviewed:
+        if danger in _NOT_HERE and (around.emergency or around.harmful):
+            # True in general, but not the thing to say here.
+            return Judged("drop", danger, kinds=kinds, reviewed=True)
+        return Judged("ok", kinds=kinds)
     if danger:
         return Judged("danger", danger, kinds=kinds)
     cut = _cut_out(raw)
@@ -164,8 +171,6 @@ def judge(raw: str, around: Surroundings, rules: Secret = ()) -> Judged:
         return Judged("drop", "identity", kinds=kinds)
     if len(_FOREIGN.findall(raw)) > max(2, len(raw) // 20):
         return Judged("drop", "language", kinds=kinds)
-    if reviewed:
-        return Judged("ok", kinds=kinds)
     if _unclear(seen):
         return Judged("drop", "medicine", kinds=kinds)
     reason = _not_allowed(seen, around)
@@ -185,6 +190,8 @@ def _not_allowed(seen: Seen, around: Surroundings) -> str:
         return ""
     if around.injection and allowed.is_about_rules(seen.solid):
         return "leak"
+    if around.earlier and _puts_off(seen, text, korean):
+        return "delay"
     if around.emergency and not allowed.helps(seen.solid, text, korean):
         return "off_plan"
     careful = allowed.is_careful(seen.solid, text, korean)
@@ -194,9 +201,17 @@ def _not_allowed(seen: Seen, around: Surroundings) -> str:
         return "medicine"
     if seen.kinds & HARMFUL and not careful and allowed.calms(seen.solid, text, korean):
         return "medicine"
+    if allowed.leaves_it(seen.solid, korean):
+        return "no_vet"
     if allowed.is_unknown_remedy(seen.solid, text, korean):
         return "unknown_remedy"
     return ""
+
+
+def _puts_off(seen: Seen, text: str, korean: bool) -> bool:
+    if korean:
+        return judge_ko.delays(seen.solid) or judge_ko.soothes(seen.solid)
+    return judge_en.delays(text) or judge_en.soothes(text)
 
 
 def _danger(seen: Seen, around: Surroundings, rules: Secret) -> str:

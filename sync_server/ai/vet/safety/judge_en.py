@@ -188,7 +188,9 @@ _PROCEDURE: Final = re.compile(
     r"\bwithhold(?:ing)? water\b|\bburn(?: \w+){0,3} (?:tick|wound)\b|\bwith (?:a |"
     r"the )?(?:\w+ )?(?:needle|razor|scalpel|knife|scissors|pin|blade)\b|"
     r"\bpush\w*(?: \w+){0,4} (?:eye|eyeball|back in)\b|\bput (?:him|her|it|your dog) (?:down|"
-    r"to sleep) (?:yourself|at home)\b|\bpress(?:ing)?(?: \w+){0,2} hard on\b"
+    r"to sleep) (?:yourself|at home)\b|\bpress(?:ing)?(?: \w+){0,2} hard on\b|"
+    r"\b(?:swab|q[ -]?tip|cotton bud)s?\b(?: \w+){0,5} (?:down|deep\w*|canal|inside|all the way)\b|"
+    r"\b(?:wrap|bind|tie|bandage)\w*\b(?: \w+){0,5} tight(?:ly)?\b|\btightly (?:wrap|bind|tie)\w*"
 )
 _BY_VET: Final = re.compile(
     rf"\b(?:{_VET}|team|staff|surgeon)\b(?: \w+){{0,3}} (?:draws?|takes|does|uses|checks|"
@@ -396,6 +398,10 @@ def cuts(text: str) -> bool:
             before = before[before.rfind(stop) + len(stop) :] if stop in before else before
         if _STOPPED.search(before) or _STOPPED.search(found[0]):
             continue
+        if found[0].startswith("burst") and re.search(r"\b(?:has|have|had|is) $", before):
+            continue
+        if found[0].startswith("pull") and re.search(r"\bticks?\b", text):
+            continue
         if (
             re.search(r"\b(?:do not|never|dont|avoid)\b", text[: found.start()])
             and " or " in before
@@ -415,9 +421,10 @@ def cuts(text: str) -> bool:
 
 def claims(text: str, begin: int) -> bool:
     """Whether the disease that begins there is said to be what the dog has."""
-    return _CLAIMS.search(text[max(0, begin - 80) : begin]) is not None and not _HEDGE.search(
-        text.replace("no doubt", "")
-    )
+    before = text[max(0, begin - 80) : begin]
+    if re.search(r"\bmeans (?:it|he|she|your dog|that) (?:is|has)(?: \w+){0,2} ?$", before):
+        return True
+    return _CLAIMS.search(before) is not None and not _HEDGE.search(text.replace("no doubt", ""))
 
 
 SENSITIVE: Final = re.compile(

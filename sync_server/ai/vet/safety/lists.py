@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_sdk.references.texts import Text
+from sync_server.ai.vet.own_words import own_words
 from sync_server.ai.vet.ports import Declined
 from sync_server.ai.vet.safety.phrases import Phrases
 from sync_server.ai.vet.safety.text import sentences, slips, solid
@@ -75,6 +76,7 @@ class WishList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declined: dict[Declined, InBoth]
     injection: InBoth
     owner_crisis: InBoth
+    innocent: InBoth = InBoth()
 
 
 class Lexicon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +129,7 @@ def lexicon() -> Lexicon:
 
 @cache
 def reviewed_sentences() -> frozenset[str]:
-    """Return the letters of every sentence of our reviewed entries (`assets/knowledge`).
+    """Return the letters of every sentence of our entries (`assets/knowledge`) and own words.
 
     Where only what helps gets through (`allowed`), what people have reviewed does too. Imported
     documents are not among them, whatever they say of themselves.
@@ -141,6 +143,7 @@ def reviewed_sentences() -> frozenset[str]:
             for words in text.values():
                 for block in [words] if isinstance(words, str) else words:
                     found.update(solid(part) for part in sentences(block))
+    found.update(solid(part) for text in own_words() for part in sentences(text))
     return frozenset(found - {""})
 
 
@@ -178,4 +181,5 @@ def wish_phrases() -> Phrases[str]:
         ("injection", wishes.injection),
         ("owner_crisis", wishes.owner_crisis),
     ]
-    return Phrases(((owner, phrase) for owner, both in owned for phrase in both.all()), named)
+    phrases = ((owner, phrase) for owner, both in owned for phrase in both.all())
+    return Phrases(phrases, named, wishes.innocent.all())

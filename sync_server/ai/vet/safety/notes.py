@@ -8,7 +8,7 @@ from typing import Final
 
 from edge_sdk.references.texts import Text
 from sync_server.ai.vet.contract import ChatRequest, Language, SafetyNote
-from sync_server.ai.vet.ports import Declined, Passage, SafetyFlags
+from sync_server.ai.vet.ports import Declined, Passage, SafetyFlags, Sign
 from sync_server.ai.vet.safety import lists
 
 RULES_VERSION: Final = "vet-rules-1"
@@ -52,6 +52,22 @@ _OPEN_TODAY: Final = Text(
     "말씀하신 내용({names})은 오늘 안에 동물병원 진료가 필요해요. {first}",
     "What you describe ({names}) needs a vet today. {first}",
 )
+_AGAIN_NOW: Final = Text(
+    "앞서 말씀하신 {names}{subject} 계속되면 지금 바로 24시간 동물병원으로 가 주세요.",
+    "If what you told me earlier ({names}) goes on, go to a 24-hour animal clinic now.",
+)
+_AGAIN_NOW_DONE: Final = Text(
+    "앞서 말씀하신 {names} 때문에 아직 진료를 받지 않으셨다면 지금 바로 24시간 동물병원으로 가 "
+    "주세요.",
+    "If no vet has seen your dog for what you told me earlier ({names}), go to a 24-hour animal "
+    "clinic now.",
+)
+_AGAIN_TODAY: Final = Text(
+    "앞서 말씀하신 {names}{subject} 계속되면 오늘 안에 동물병원 진료를 받아 주세요.",
+    "If what you told me earlier ({names}) goes on, see a vet today.",
+)
+_DONE: Final = ("poison_", "foreign_body", "accident", "snake", "drowning_shock")
+"""What has happened does not go on: it needs a vet until one has seen the dog."""
 _OPEN_CRISIS: Final = Text(
     "많이 힘드셨겠어요. 혼자 견디지 않으셔도 돼요. 지금 이야기를 들어 줄 사람이 있어요: "
     "자살예방상담전화 109, "
@@ -188,6 +204,39 @@ def opening(flags: SafetyFlags, language: Language) -> str:
     return text + "\n\n" if text else ""
 
 
+def _signs_opening(flags: SafetyFlags, language: Language) -> str:
+    """Signs of this message in full; those of earlier turns in a sentence, unless those say go."""
+    pressing = [sign for sign in flags.pressing if sign.urgency == "now"] or list(flags.pressing)
+    goes = any(sign.urgency == "now" for sign in pressing)
+    earlier = [
+        sign for sign in flags.earlier if not pressing or (sign.urgency == "now" and not goes)
+    ]
+    parts = [_reminder(earlier, language)] if earlier else []
+    if pressing:
+        entries, first = lists.signs(), pressing[0].sign_id
+        text = _in(_OPEN_NOW if goes else _OPEN_TODAY, language)
+        text = text.replace("{names}", ", ".join(sign.name for sign in pressing[:3]))
+        told = _in(entries[first].first, language) if first in entries else ""
+        parts.append(text.replace("{first}", told).strip())
+    return "\n\n".join(parts)
+
+
+def _reminder(signs: Sequence[Sign], language: Language) -> str:
+    """One sentence on signs of earlier turns, the most urgent ones."""
+    worst = [sign for sign in signs if sign.urgency == "now"] or list(signs)
+    done = any(sign.sign_id.startswith(_DONE) for sign in worst)
+    urgent = _AGAIN_NOW_DONE if done else _AGAIN_NOW
+    text = _in(urgent if worst[0].urgency == "now" else _AGAIN_TODAY, language)
+    names = ", ".join(sign.name for sign in worst[:2])
+    return text.replace("{names}", names).replace("{subject}", _subject(names))
+
+
+def _subject(name: str) -> str:
+    """이 or 가, by the last syllable."""
+    code = ord(name[-1]) - 0xAC00
+    return "이" if 0 <= code < 11_172 and code % 28 else "가"
+
+
 def safety_note(flags: SafetyFlags, passages: Sequence[Passage], language: Language) -> SafetyNote:
     """Return the note beside the answer: reported signs first, then those of the passages."""
     signals = [sign.name for sign in flags.signs]
@@ -216,12 +265,12 @@ def safe_template(request: ChatRequest, flags: SafetyFlags, language: Language) 
     parts = [opening(flags, language).strip()]
     if flags.owner_crisis:
         parts.append(_in(_CRISIS_DOG, language))
-    elif flags.signs:
+    elif flags.pressing:
         parts.append(_in(_BRING, language))
     declined = decline_text(flags, language)
     if declined and not flags.owner_crisis:
         parts.append(declined)
-    if not any(parts):
+    if not any(parts) or (flags.signs and not flags.pressing and len(parts) == 1):
         parts.append(_in(_GENERAL, language))
     return "\n\n".join(part for part in parts if part)
 
@@ -229,15 +278,6 @@ def safe_template(request: ChatRequest, flags: SafetyFlags, language: Language) 
 def system_rules(language: Language) -> str:
     """Return the rules for a model's system prompt; `RULES_VERSION` changes with them."""
     return _in(_RULES, language)
-
-
-def _signs_opening(flags: SafetyFlags, language: Language) -> str:
-    entries = lists.signs()
-    urgent = [sign for sign in flags.signs if sign.urgency == "now"] or list(flags.signs)
-    names = ", ".join(sign.name for sign in urgent[:3])
-    first = _in(entries[urgent[0].sign_id].first, language) if urgent[0].sign_id in entries else ""
-    text = _in(_OPEN_NOW if flags.emergency else _OPEN_TODAY, language)
-    return text.replace("{names}", names).replace("{first}", first).strip()
 
 
 def _in(text: Text, language: Language) -> str:

@@ -189,7 +189,7 @@ class CheckedStream:
                 return new[released:]
         elif new.strip() and new.startswith(shown):
             return new[released:].rstrip()
-        self._dropped += 1
+        self._dropped += not judged.reviewed
         half_told = judged.reason in _NOT_HALF and len(shown.split()) > 1
         if self._dropped > _MOST_DROPPED or half_told:
             self._trip(judged.reason)
@@ -205,7 +205,8 @@ class CheckedStream:
         asked = bool(self._asked & _HARMFUL_KINDS) or bool(self._flags.declined & _RISKY)
         kinds = self._asked.union(*self._before) if self._before else self._asked
         return Surroundings(
-            emergency=bool(self._flags.signs),
+            emergency=bool(self._flags.pressing),
+            earlier=bool(self._flags.earlier),
             crisis=self._flags.owner_crisis,
             asked_of_harm=asked,
             harmful=asked or bool(kinds & _HARMFUL_KINDS),
@@ -224,7 +225,7 @@ class CheckedStream:
             self._held = is_sensitive(look(last), self._around())
 
 
-_NOT_HALF: Final = frozenset({"medicine", "unknown_remedy", "leak"})
+_NOT_HALF: Final = frozenset({"medicine", "unknown_remedy", "no_vet", "leak"})
 """Of such a sentence not even the beginning may stay."""
 _RISKY: Final = frozenset({"dose", "human_medicine", "prescription"})
 

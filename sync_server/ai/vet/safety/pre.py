@@ -11,12 +11,13 @@ import binascii
 import codecs
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from sync_server.ai.vet.contract import ChatRequest, Language
 from sync_server.ai.vet.ports import Declined, SafetyFlags, Sign
-from sync_server.ai.vet.safety import denied, lists
+from sync_server.ai.vet.safety import denied, follows, lists
+from sync_server.ai.vet.safety.phrases import Found
 from sync_server.ai.vet.safety.text import Sentence, plain, sentence, sentences, spelled, visible
 
 MAX_READ_CHARS: Final = 8_000
@@ -48,6 +49,7 @@ class RulePreSafety:
         over = now.over
         crisis = now.crisis
         left, user_turns = _HISTORY_CHARS, 0
+        goes_on = follows.refers_back(request.message.content)
         for turn in reversed(request.history):
             if left <= 0:
                 break
@@ -62,11 +64,11 @@ class RulePreSafety:
             injection = injection or earlier.injection
             if not over:
                 for sign_id, sign in earlier.signs.items():
-                    signs.setdefault(sign_id, sign)
+                    signs.setdefault(sign_id, replace(sign, earlier=not goes_on))
             over = over or earlier.over
-        ordered = sorted(signs.values(), key=lambda sign: sign.urgency != "now")
+        ordered = sorted(signs.values(), key=lambda sign: (sign.earlier, sign.urgency != "now"))
         wishes = now.wishes
-        if signs and wishes & {"off_topic"}:
+        if any(not sign.earlier for sign in ordered) and wishes & {"off_topic"}:
             wishes = wishes - {"off_topic"}
         return SafetyFlags(
             signs=tuple(ordered),
@@ -105,7 +107,8 @@ def _read(text: str, language: Language) -> _Read:
             if told_past[number] or is_over:
                 continue
             signs[sign_id] = _sign(sign_id, language)
-        for wish in {found.owner for found in lists.wish_phrases().search(part)}:
+        found_wishes = lists.wish_phrases().search(part)
+        for wish in {found.owner for found in found_wishes if _stands_alone(part, found)}:
             if wish == "injection":
                 injection = True
             elif wish == "owner_crisis":
@@ -121,14 +124,25 @@ def _read(text: str, language: Language) -> _Read:
     )
 
 
-def _signs_in(part: Sentence) -> set[str]:
-    return {
+def _signs_in(part: Sentence) -> list[str]:
+    found_ids = {
         found.owner
         for found in lists.sign_phrases().search(part)
         if not denied.is_denied(part, found)
         and not denied.is_only_asked(part, found)
         and not denied.is_of_someone_else(part, found)
     }
+    return [sign_id for sign_id in lists.signs() if sign_id in found_ids]
+
+
+def _stands_alone(part: Sentence, found: Found[str]) -> bool:
+    """Whether small words of a wish are words: 제가 is in 언제가, 토 in 토끼."""
+    return not found.korean or all(
+        part.solid[begin:end] not in _SMALL_WORDS or part.opens[begin] for begin, end in found.parts
+    )
+
+
+_SMALL_WORDS: Final = frozenset(plain(word) for word in ("제", "내", "제가", "내가"))
 
 
 def _sign(sign_id: str, language: Language) -> Sign:
