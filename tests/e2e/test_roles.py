@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from daengdong.demo_jobs import JobsResult, analyse_on_server
+from daengdong.demo_vet import VetRow, ask_vet
 from daengdong.phone import open_phone
 from tests.conftest import REPOSITORY
 from tests.support.command import run
@@ -122,7 +123,7 @@ def apart(tmp_path: Path, postgres: Postgres) -> Iterator[Roles]:
 
 async def _walk_and_analyse(
     roles: Roles, home: Path, tell: Callable[[str], None]
-) -> tuple[JobsResult, dict[str, Any]]:
+) -> tuple[JobsResult, dict[str, Any], tuple[VetRow, ...]]:
     async with open_phone(home, roles.address) as phone:
         await phone.sign_in()
         dog_id = await phone.set_up("하늘", "보리")
@@ -133,7 +134,8 @@ async def _walk_and_analyse(
         result = await analyse_on_server(phone, roles.address, walk_id, home / "jobs", tell)
         await phone.sync()
         history = await phone.get("/api/healthcare/history", dog_id=dog_id)
-    return result, history
+        asked = await ask_vet(phone, roles.address, tell=lambda _: None, show=lambda _: None)
+    return result, history, asked
 
 
 def _holds(result: JobsResult, history: dict[str, Any], told: list[str], home: Path) -> None:
@@ -158,11 +160,21 @@ def _holds(result: JobsResult, history: dict[str, Any], told: list[str], home: P
     assert len(history["sessions"]) == 1
 
 
+def _answers(asked: tuple[VetRow, ...]) -> None:
+    itch, chocolate = (row.answer for row in asked)
+    assert itch["citations"][0]["doc_id"] == "itchy-ears"
+    assert itch["answer"]["tone"] == "informative" and itch["safety"]["disclaimer"]
+    assert chocolate["answer"]["tone"] == "urgent"
+    assert "24시간 동물병원" in chocolate["answer"]["content"][:200]
+    assert chocolate["conversation_id"] == itch["conversation_id"]
+
+
 @pytest.mark.slow
 async def test_one_process_turns_videos_into_results(one_process: Roles, tmp_path: Path) -> None:
     told: list[str] = []
-    result, history = await _walk_and_analyse(one_process, tmp_path / "phone", told.append)
+    result, history, asked = await _walk_and_analyse(one_process, tmp_path / "phone", told.append)
     _holds(result, history, told, tmp_path / "phone")
+    _answers(asked)
 
 
 @pytest.mark.slow
@@ -170,5 +182,6 @@ async def test_three_roles_apart_turn_the_same_videos_into_the_same_results(
     apart: Roles, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    result, history = await _walk_and_analyse(apart, tmp_path / "phone", told.append)
+    result, history, asked = await _walk_and_analyse(apart, tmp_path / "phone", told.append)
     _holds(result, history, told, tmp_path / "phone")
+    _answers(asked)
