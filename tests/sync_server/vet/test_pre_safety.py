@@ -111,8 +111,9 @@ def test_what_was_said_before_counts_until_it_is_over() -> None:
     [
         "지금 어떻게 해야 돼요?", "아직도 그래요", "계속 그래요", "더 심해졌어요", "어떡해요",
         "빨리요", "병원이 문을 닫았어요", "내일 아침까지 기다려도 될까요?", "멈추지를 않아요",
-        "또 그래요", "그거 위험한 거예요?", "도와주세요", "what should I do now?", "it is getting worse",
-        "he is still doing it", "can it wait until morning?", "help", "is it serious?",
+        "또 그래요", "그거 위험한 거예요?", "도와주세요", "what should I do now?",
+        "it is getting worse", "he is still doing it", "can it wait until morning?", "help",
+        "is it serious?",
     ],
 )  # fmt: skip
 def test_a_message_that_refers_back_is_about_the_sign_before_it(text: str) -> None:
