@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from sync_server.ai.vet.contract import (
     ChatOptions,
@@ -61,10 +62,18 @@ async def test_an_ordinary_question_is_answered_from_the_entry_with_its_citation
     assert answer.processing.rag_used and not answer.processing.notice
 
 
-async def test_every_stage_has_its_time_and_the_log_no_words() -> None:
+async def test_every_stage_has_its_time_and_the_log_no_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     backend = ScriptedBackend([0.05, *SAID])
-    with capture_logs() as lines:
-        _, answer = await told(make_chat(backend), asking("강아지가 자꾸 토해요"))
+    captured = LogCapture()
+    # A logger of its own: one that a server of another test has used keeps that server's settings.
+    written = structlog.wrap_logger(
+        None, processors=[captured], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    monkeypatch.setattr("sync_server.ai.vet.turn.log", written)
+    _, answer = await told(make_chat(backend), asking("강아지가 자꾸 토해요"))
+    lines = captured.entries
     times = answer.processing.stage_ms
     assert set(times) == set(STAGES) and len(STAGES) == 9
     assert times["infer"] >= 45 and sum(times.values()) <= answer.processing.latency_ms + 1
