@@ -28,6 +28,8 @@ from edge_sdk.sync.hashes import fact_hash, row_checksum
 
 VECTORS = Path(__file__).parents[2] / "assets/vectors"
 NOW = 1_795_000_000_000
+# Fixed: a test's name must be the same in every process that runs the tests.
+WALK_ID = "019a2235-b000-7000-8000-000000000001"
 STAMP = str(hlc.Hlc(NOW, 0, uuid7()))
 
 
@@ -54,10 +56,10 @@ def test_a_fact_survives_the_wire() -> None:
         "[]",
         "{",
         '{"walk_id":"x","at_ms":1}',
-        f'{{"walk_id":"{uuid7()}"}}',
-        f'{{"walk_id":"{uuid7()}","at_ms":-1}}',
-        f'{{"walk_id":"{uuid7()}","at_ms":1,"more":1}}',
-        f'{{"walk_id":"{uuid7()}\\n","at_ms":1}}',
+        f'{{"walk_id":"{WALK_ID}"}}',
+        f'{{"walk_id":"{WALK_ID}","at_ms":-1}}',
+        f'{{"walk_id":"{WALK_ID}","at_ms":1,"more":1}}',
+        f'{{"walk_id":"{WALK_ID}\\n","at_ms":1}}',
         '{"walk_id":"\ud800","at_ms":1}',
         "[" * 50_000,
         '{"walk_id":"' + "x" * 70_000,
