@@ -22,6 +22,9 @@ LongText: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Url: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2_048, pattern=_NO_NUL)]
 Area: TypeAlias = Literal["mission", "face", "healthcare", "vet"]
 AREAS: Final[tuple[Area, ...]] = ("mission", "face", "healthcare", "vet")
+VideoArea: TypeAlias = Literal["mission", "face", "healthcare"]
+VIDEO_AREAS: Final[tuple[VideoArea, ...]] = ("mission", "face", "healthcare")
+"""Whose jobs look at a video or picture; a report of the vet chat reads words."""
 
 JobType: TypeAlias = Literal[
     "MISSION_JUDGE", "FACE_ANALYSIS", "FACE_DETECTION", "EMOTION_INFERENCE", "GAIT_ANALYSIS",

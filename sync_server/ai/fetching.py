@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from sync_server.ai.contract import Area
+from sync_server.ai.contract import VideoArea
 from sync_server.ai.refusals import MAX_DURATION_S, not_fetched, too_long, unreadable
 from sync_server.ai.stages import Json, StageContext, StageFailed
 from sync_server.platform.artifact_links import signed_artifact
@@ -112,13 +112,13 @@ def in_folder(context: StageContext, name: str) -> Path:
     return context.folder / f"{prefix}{name}"
 
 
-def longest_s(context: StageContext, area: Area) -> float:
+def longest_s(context: StageContext, area: VideoArea) -> float:
     """The longest video that this job may bring, seconds."""
     asked = context.job.policy.max_duration_sec
     return MAX_DURATION_S[area] if asked is None else min(asked, MAX_DURATION_S[area])
 
 
-async def fetch_video(context: StageContext, area: Area, url: str) -> Json:
+async def fetch_video(context: StageContext, area: VideoArea, url: str) -> Json:
     """Fetch and check a video: its hash, size and facts; the file is `local_video`'s.
 
     Raises StageFailed with the area's codes.
@@ -139,7 +139,7 @@ async def fetch_video(context: StageContext, area: Area, url: str) -> Json:
     }  # fmt: skip
 
 
-async def local_video(context: StageContext, area: Area, url: str, known: Json) -> Path:
+async def local_video(context: StageContext, area: VideoArea, url: str, known: Json) -> Path:
     """The video's file, fetched again where it is not here; another content is refused."""
     path = in_folder(context, "video")
     if path.is_file() and path.stat().st_size == known["size_bytes"]:
@@ -152,7 +152,7 @@ async def local_video(context: StageContext, area: Area, url: str, known: Json) 
 
 
 async def fetch_picture(
-    context: StageContext, area: Area, url: str, media_types: frozenset[str], max_bytes: int
+    context: StageContext, area: VideoArea, url: str, media_types: frozenset[str], max_bytes: int
 ) -> Json:
     """Fetch a picture into the part's `picture`; raises StageFailed with the area's codes."""
     path = in_folder(context, "picture")
@@ -169,7 +169,7 @@ async def ensured(path: Path, make: Callable[[], Awaitable[object]]) -> Path:
 
 async def _fetched(
     context: StageContext,
-    area: Area,
+    area: VideoArea,
     url: str,
     path: Path,
     media_types: frozenset[str],
@@ -189,7 +189,7 @@ async def _fetched(
     return fetched
 
 
-def _refused(area: Area, error: FetchRefused) -> StageFailed:
+def _refused(area: VideoArea, error: FetchRefused) -> StageFailed:
     if error.code in ("wrong_type", "too_large"):
         return unreadable(area, error.code, percent=15)
     return not_fetched(area, error.code, system=False)

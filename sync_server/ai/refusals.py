@@ -29,13 +29,13 @@ from edge_sdk.errors import (
     UnsupportedMedia,
     VideoTooLong,
 )
-from sync_server.ai.contract import Area
+from sync_server.ai.contract import VideoArea
 from sync_server.ai.stages import StageFailed, StageUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_DURATION_S: Final[Mapping[Area, float]] = {"mission": 5.0, "face": 5.0, "healthcare": 10.0}
+MAX_DURATION_S: Final[Mapping[VideoArea, float]] = {"mission": 5.0, "face": 5.0, "healthcare": 10.0}
 """The longest video of each area: what the seed's stage policies say."""
 INFERENCE_S: Final = 15.0
 """How long one stage may decode and infer (the seed's `timeout_ms` 15000)."""
@@ -102,7 +102,7 @@ KEYPOINTS_UNSURE: Final = Refusal(
     70,
 )
 
-TOO_LONG: Final[Mapping[Area, Refusal]] = {
+TOO_LONG: Final[Mapping[VideoArea, Refusal]] = {
     "mission": Refusal(
         "VIDEO_TOO_LONG",
         "돌발미션 영상 길이가 정책을 초과했습니다.",
@@ -119,7 +119,7 @@ TOO_LONG: Final[Mapping[Area, Refusal]] = {
         "VIDEO_TOO_LONG", VideoTooLong.message_ko, "The video is too long: 10 seconds at most.", 2
     ),
 }
-UNREADABLE: Final[Mapping[Area, Refusal]] = {
+UNREADABLE: Final[Mapping[VideoArea, Refusal]] = {
     "mission": Refusal(
         "MISSION_VIDEO_INVALID",
         MissionVideoInvalid.message_ko,
@@ -139,7 +139,7 @@ PICTURE_UNREADABLE: Final = Refusal(
     "지원하지 않는 이미지 형식입니다. JPEG, PNG, WebP 이미지를 올려 주세요.",
     "This is no picture that can be read: upload a JPEG, PNG or WebP.",
 )
-_NOT_FETCHED: Final[Mapping[Area, tuple[str, str, str]]] = {
+_NOT_FETCHED: Final[Mapping[VideoArea, tuple[str, str, str]]] = {
     "mission": (
         "VIDEO_FETCH_FAILED",
         "돌발미션 영상을 불러올 수 없습니다.",
@@ -157,7 +157,7 @@ _NOT_FETCHED: Final[Mapping[Area, tuple[str, str, str]]] = {
     ),
 }
 # Before inference, after which percent a model that fails is told.
-INFERENCE_FAILED: Final[Mapping[Area, Refusal]] = {
+INFERENCE_FAILED: Final[Mapping[VideoArea, Refusal]] = {
     "mission": Refusal(
         "MISSION_INFERENCE_FAILED",
         "미션 판정 중 오류가 발생했습니다.",
@@ -176,7 +176,7 @@ INFERENCE_FAILED: Final[Mapping[Area, Refusal]] = {
         "INTERNAL_ERROR", AnalysisError.message_ko, "The analysis failed.", 70, system=True
     ),
 }
-_TIMED_OUT: Final[Mapping[Area, Refusal]] = {
+_TIMED_OUT: Final[Mapping[VideoArea, Refusal]] = {
     "mission": Refusal(
         "MULTIMODAL_API_TIMEOUT",
         "미션 판정 시간이 초과되었습니다.",
@@ -246,14 +246,14 @@ _GUIDES: Final[Mapping[type[AnalysisError], tuple[str, str]]] = {
 }
 
 
-def too_long(area: Area, percent: int | None = None) -> StageFailed:
+def too_long(area: VideoArea, percent: int | None = None) -> StageFailed:
     """The video, or the length that the request allows, passes the area's limit."""
     limit_s = MAX_DURATION_S[area]
     whole = int(limit_s) if limit_s == int(limit_s) else limit_s
     return TOO_LONG[area].error({"max_duration_sec": whole}, percent=percent)
 
 
-def unreadable(area: Area, reason: str, percent: int | None = None) -> StageFailed:
+def unreadable(area: VideoArea, reason: str, percent: int | None = None) -> StageFailed:
     """The file is no video that can be read."""
     details: dict[str, Any] = {"reason": reason}
     if area == "healthcare":
@@ -261,7 +261,9 @@ def unreadable(area: Area, reason: str, percent: int | None = None) -> StageFail
     return UNREADABLE[area].error(details, percent=percent)
 
 
-def not_fetched(area: Area, reason: str, *, system: bool, timeout: bool = False) -> StageFailed:
+def not_fetched(
+    area: VideoArea, reason: str, *, system: bool, timeout: bool = False
+) -> StageFailed:
     """The address gives no file: refused by the rules, or the other side does not deliver."""
     code, ko, en = _NOT_FETCHED[area]
     kind = "VIDEO_FETCH_TIMEOUT" if timeout else "VIDEO_FETCH_FAILED"
@@ -270,7 +272,7 @@ def not_fetched(area: Area, reason: str, *, system: bool, timeout: bool = False)
     )
 
 
-def timed_out(area: Area) -> StageUnavailable:
+def timed_out(area: VideoArea) -> StageUnavailable:
     """A stage took longer than its limit, also when tried again."""
     failure = _TIMED_OUT[area].error(
         {"timeout_ms": round(1000 * INFERENCE_S)}, reason="INFERENCE_TIMEOUT"
@@ -279,14 +281,14 @@ def timed_out(area: Area) -> StageUnavailable:
     return failure
 
 
-def fetch_timed_out(area: Area) -> StageUnavailable:
+def fetch_timed_out(area: VideoArea) -> StageUnavailable:
     """Fetching took longer than its limit, also when tried again."""
     failure = not_fetched(area, "timeout", system=True, timeout=True)
     assert isinstance(failure, StageUnavailable)
     return failure
 
 
-def refused(area: Area, error: EdgeError) -> StageFailed:
+def refused(area: VideoArea, error: EdgeError) -> StageFailed:
     """What an error of the kernels means to the job."""
     if isinstance(error, EmotionInferenceFailed):
         return INFERENCE_FAILED["face"].error(reason="MODEL_ANSWER_INVALID")
@@ -309,7 +311,7 @@ def refused(area: Area, error: EdgeError) -> StageFailed:
     return known.error(details)
 
 
-def refusing(area: Area) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def refusing(area: VideoArea) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Let a CPU function raise the job's errors instead of the kernels'."""
 
     def wrap(function: Callable[P, T]) -> Callable[P, T]:

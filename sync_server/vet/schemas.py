@@ -170,7 +170,9 @@ class ConversationRead(msgspec.Struct, frozen=True):
 class ReportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to report on: an own dog, an own conversation, or both."""
 
-    conversation_id: ConversationId | None = None
+    conversation_id: (
+        Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")] | None
+    ) = None
     dog_id: Id | None = None
 
 

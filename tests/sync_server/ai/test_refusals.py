@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from edge_sdk import errors
-from sync_server.ai.contract import AREAS, Area
+from sync_server.ai.contract import VIDEO_AREAS, VideoArea
 from sync_server.ai.refusals import not_fetched, refused, timed_out, too_long, unreadable
 from sync_server.ai.stages import StageFailed, StageUnavailable
 
@@ -42,8 +42,8 @@ OF_AREA: dict[str, list[type[errors.EdgeError]]] = {
 OURS = [errors.BundleNotFound, errors.InferenceFailed, errors.ModelUnreadable]
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_every_refusal_has_a_code_of_its_area(area: Area) -> None:
+@pytest.mark.parametrize("area", VIDEO_AREAS)
+def test_every_refusal_has_a_code_of_its_area(area: VideoArea) -> None:
     made = [refused(area, kind("what happened")) for kind in (*OF_AREA[area], *OURS)]
     made += [
         too_long(area), unreadable(area, "broken"), timed_out(area),
@@ -53,15 +53,15 @@ def test_every_refusal_has_a_code_of_its_area(area: Area) -> None:
     assert all(failure.ko and failure.en for failure in made)
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_only_what_an_owner_cannot_change_is_the_systems_fault(area: Area) -> None:
+@pytest.mark.parametrize("area", VIDEO_AREAS)
+def test_only_what_an_owner_cannot_change_is_the_systems_fault(area: VideoArea) -> None:
     assert all(refused(area, kind("broken")).system for kind in OURS)
     assert timed_out(area).system
     assert not too_long(area).system and not unreadable(area, "broken").system
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_refusals_cross_processes_whole(area: Area) -> None:
+@pytest.mark.parametrize("area", VIDEO_AREAS)
+def test_refusals_cross_processes_whole(area: VideoArea) -> None:
     for failure in (
         too_long(area), timed_out(area), not_fetched(area, "gone", system=True, timeout=True),
         StageUnavailable("A", "가", "a", reason="R", retry_after_s=1.5, again=False),
