@@ -160,6 +160,7 @@ def _largest_leap(middle: Array, time_s: Array) -> float:
     if len(middle) < 7:
         return 0.0
     speed = np.diff(middle, axis=0) / np.diff(time_s)[:, None]
-    usual = np.median(np.stack([speed[:-4], speed[1:-3], speed[3:-1], speed[4:]]), axis=0)
+    around = np.sort(np.stack([speed[:-4], speed[1:-3], speed[3:-1], speed[4:]]), axis=0)
+    usual = (around[1] + around[2]) / 2
     odd = (speed[2:-2] - usual) * np.diff(time_s)[2:-2, None]
     return float(np.hypot(odd[:, 0], odd[:, 1]).max())

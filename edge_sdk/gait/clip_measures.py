@@ -84,9 +84,9 @@ def _of_cycle(
     kept = min(count - skips for count, skips in seen)
     if any(count and skips / count > MOST_CARRIED for count, skips in seen):
         return abstained(spec, Reason.LIMB_CARRIED, kept)
-    estimate = float(formula(clip.fit.parameters))
-    error = jackknife_error(estimate, formula(clip.fit.without))
-    return measured(spec, estimate, error, kept)
+    values = formula(clip.fit.jackknife)
+    estimate = float(values[0])
+    return measured(spec, estimate, jackknife_error(estimate, values[1:]), kept)
 
 
 def _view_offset(clip: ClipAnalysis, pair: Pair) -> float:

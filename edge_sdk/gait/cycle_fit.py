@@ -54,8 +54,7 @@ _PARAMETERS: Final = 20
 _PLACE: Final = np.array([[4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3, 16 + 2 * g, 17 + 2 * g]
                           for i, g in enumerate(GIRDLE)])  # fmt: skip
 _CELLS: Final = (_PLACE[:, :, None] * _PARAMETERS + _PLACE[:, None, :]).ravel()
-_DIAGONAL: Final = np.arange(_PARAMETERS)
-_TRAVELS: Final = 4 * np.arange(4) + TRAVEL
+_TRAVELS: Final = slice(TRAVEL, 16, 4)
 _EVEN: Final = np.eye(4) - 0.25
 _SWINGS: Final = np.arange(16, 20)
 _SWING_MEAN: Final = np.tile([SHARPNESS_MEAN, 0.0], 2)
@@ -68,23 +67,19 @@ _LARGEST_STEP: Final = np.array([np.inf, 0.08, 0.08, np.inf])
 class CycleFit:
     """The cycle of a clip and how sure it is.
 
-    `cycle` the best fit; `without` (n, 20) the parameters refitted without each of n strides (one
-    Newton step), for the jackknife; `phase` (T,) corrected; `residual` (4, T), `weight` (4, T) with
-    robust weights over noise variance, `noise` (4,) in trunk lengths, `curve` at the frames.
+    `cycle` the best fit; `jackknife` (1 + n, 20) its parameters, limbs before swings, and those
+    refitted without each of n strides (one Newton step); `phase` (T,) corrected; `residual` (4, T),
+    `weight` (4, T) with robust weights over noise variance, `noise` (4,) in trunk lengths, `curve`
+    at the frames.
     """
 
     cycle: Cycle
-    without: Array
+    jackknife: Array
     phase: Array
     residual: Array
     weight: Array
     noise: Array
     curve: Curve
-
-    @property
-    def parameters(self) -> Array:
-        """The parameters (20,) in the order of `without`."""
-        return np.concatenate([self.cycle.limbs.ravel(), self.cycle.swings.ravel()])
 
 
 def first_guess(phase: Array, position: Array, weight: Array) -> tuple[Cycle, Array, Array]:
@@ -101,22 +96,22 @@ def first_guess(phase: Array, position: Array, weight: Array) -> tuple[Cycle, Ar
     grid = np.arange(128) / 128
     turns = 2 * np.pi * np.outer(grid, (1, 2, 3))
     wave = np.column_stack([np.ones(128), np.cos(turns), np.sin(turns)])
-    limbs, explained, drift = np.empty((4, 4)), np.empty(4), np.empty(position.shape)
-    for limb in range(4):
-        w, x = weight[limb], position[limb]
-        total = w.sum()
-        weighted = basis * w[:, None]
-        c = np.linalg.solve(weighted.T @ basis + _GUESS_CALM * total, weighted.T @ x)
-        drift[limb] = basis[:, 1:3] @ c[1:3]
-        level = x - drift[limb]
-        mean = float(w @ level / total)
-        spread = float(w @ (level - mean) ** 2)
-        left = float(w @ (x - basis @ c) ** 2)
-        explained[limb] = 1.0 - left / spread if spread > 0 else 0.0
-        y = wave @ np.delete(c, (1, 2))
-        foremost, rearmost = grid[int(np.argmax(y))], grid[int(np.argmin(y))]
-        duty = float(np.clip((rearmost - foremost) % 1.0, 0.3, 0.8))
-        limbs[limb] = (y.max() + y.min()) / 2, foremost, duty, max(float(np.ptp(y)), 1e-3) / duty
+    total = weight.sum(1)
+    weighted = weight[:, None, :] * basis.T
+    matrix = weighted @ basis + _GUESS_CALM * total[:, None, None]
+    c = np.linalg.solve(matrix, weighted @ position[:, :, None])[:, :, 0]
+    drift = c[:, 1:3] @ basis[:, 1:3].T
+    level = position - drift
+    mean = (weight * level).sum(1) / total
+    spread = (weight * (level - mean[:, None]) ** 2).sum(1)
+    left = (weight * (position - c @ basis.T) ** 2).sum(1)
+    explained = np.where(spread > 0, 1.0 - left / np.where(spread > 0, spread, 1.0), 0.0)
+    y = np.delete(c, (1, 2), axis=1) @ wave.T
+    foremost, rearmost = grid[y.argmax(1)], grid[y.argmin(1)]
+    high, low = y.max(1), y.min(1)
+    duty = np.clip((rearmost - foremost) % 1.0, 0.3, 0.8)
+    travel = np.maximum(high - low, 1e-3) / duty
+    limbs = np.stack([(high + low) / 2, foremost, duty, travel], axis=1)
     return Cycle(limbs, np.tile([SHARPNESS_MEAN, 0.0], (2, 1))), explained, drift
 
 
@@ -211,7 +206,7 @@ def fit_cycle(
     strides = len(pulls)
     away = np.linalg.solve(matrix, pulls.T).T * (strides / max(strides - 1, 1))
     best = np.concatenate([last.limbs.ravel(), last.swings.ravel()])
-    return CycleFit(last, best - away, phase, residual, w, noise, at)
+    return CycleFit(last, np.vstack([best, best - away]), phase, residual, w, noise, at)
 
 
 def stride_members(phase: Array) -> Array:
@@ -233,12 +228,13 @@ def _noise(residual: Array, weight: Array) -> Array:
 def _add_prior(matrix: Array, pull: Array, cycle: Cycle) -> None:
     travel = cycle.limbs[:, TRAVEL]
     even = _EVEN / (TRAVEL_SCATTER * max(float(travel.mean()), 1e-3)) ** 2
-    matrix[_TRAVELS[:, None], _TRAVELS] += even
+    matrix[_TRAVELS, _TRAVELS] += even
     pull[_TRAVELS] -= even @ travel
     matrix[_SWINGS, _SWINGS] += _SWING_GRIP
     pull[_SWINGS] -= _SWING_GRIP * (cycle.swings.ravel() - _SWING_MEAN)
     # A limb that is never seen has no pull on its own parameters; they stay where they are.
-    matrix[_DIAGONAL, _DIAGONAL] += 1e-9 * np.trace(matrix) / _PARAMETERS + 1e-6
+    diagonal = matrix.ravel()[:: _PARAMETERS + 1]
+    diagonal += 1e-9 * diagonal.mean() + 1e-6
 
 
 def _pulls_by_stride(at: Curve, residual: Array, w: Array, phase: Array) -> Array:

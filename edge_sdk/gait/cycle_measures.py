@@ -1,6 +1,6 @@
 """Formulas from the parameters of the four cycles to the measures of symmetry and timing.
 
-Every function takes parameters (..., 20) in the order of `CycleFit.without` and returns (...), so
+Every function takes parameters (..., 20) in the order of `CycleFit.jackknife` and returns (...), so
 that the same formula serves the estimate and its jackknife.
 """
 

@@ -42,6 +42,8 @@ LEAST_EXPLAINED: Final = 0.5
 LEAST_EXCURSION: Final = 0.12
 # Left and right paw of a walking dog are a third of a trunk apart in half of the frames.
 LEAST_APART: Final = 0.12
+# Frames that show a pair of joints before left and right are compared.
+LEAST_COMPARED: Final = 12
 # Walk, trot and pace are symmetrical: left and right of a girdle land half a stride apart, by
 # definition (Hildebrand, Science 150, 1965). How much a lame dog may be off is our own choice.
 MOST_OFF_TURN: Final = 0.18
@@ -153,23 +155,19 @@ def swapped_frames(
     """
     turns = 2 * np.pi * np.outer(phase, (1, 2, 3))
     basis = np.column_stack([np.ones(len(phase)), np.cos(turns), np.sin(turns)])
-    against = np.zeros(len(phase))
-    size = np.zeros(len(phase))
-    for joints in (PAWS, MIDDLES):
-        left, right = joints[girdle[0]], joints[girdle[1]]
-        w = ((track.weight[:, left] > 0) & (track.weight[:, right] > 0)).astype(np.float64)
-        if w.sum() < 12:
-            continue
-        apart = track.forward[:, left] - track.forward[:, right]
-        for _ in range(3):
-            weighted = basis * w[:, None]
-            matrix = weighted.T @ basis + 1e-6 * len(phase) * np.eye(basis.shape[1])
-            course = basis @ np.linalg.solve(matrix, weighted.T @ apart)
-            off = np.abs(apart - course)
-            w = (w > 0) / (1.0 + (off / 0.1) ** 2)
-        seen = w > 0
-        against += np.where(seen, apart * course, 0.0)
-        size += np.where(seen, course * course, 0.0)
+    left, right = ([joints[limb] for joints in (PAWS, MIDDLES)] for limb in girdle)
+    w = ((track.weight[:, left] > 0) & (track.weight[:, right] > 0)).T.astype(np.float64)
+    w[w.sum(1) < LEAST_COMPARED] = 0.0
+    seen = w > 0
+    apart = (track.forward[:, left] - track.forward[:, right]).T
+    calm = 1e-6 * len(phase) * np.eye(basis.shape[1])
+    for _ in range(3):
+        weighted = w[:, None, :] * basis.T
+        pulls = weighted @ apart[:, :, None]
+        course = (basis @ np.linalg.solve(weighted @ basis + calm, pulls))[:, :, 0]
+        w = seen / (1.0 + ((apart - course) / 0.1) ** 2)
+    against = np.where(seen, apart * course, 0.0).sum(0)
+    size = np.where(seen, course * course, 0.0).sum(0)
     judged = size > 0.25 * float(np.max(size, initial=1e-12))
     return judged & (against < -0.35 * size), judged
 

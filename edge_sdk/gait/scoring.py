@@ -23,6 +23,7 @@ from edge_sdk.gait.report import (
     build_report,
 )
 from edge_sdk.smoothing.measurement import MeasurementTrack, refuse_display_frames
+from edge_sdk.smoothing.medians import median
 
 Array = npt.NDArray[np.float64]
 
@@ -89,7 +90,7 @@ def _view(times_ms: Array, track: BodyTrack | None, clip: ClipAnalysis | None) -
         oblique_deg=None if clip is None else round(abs(clip.oblique_deg), 1) + 0.0,
         frames=len(times_ms),
         duration_s=round(float(times_ms[-1] - times_ms[0]) / 1000.0, 3) if len(times_ms) else 0.0,
-        rate_hz=round(1000.0 / float(np.median(steps)), 2) if len(steps) else 0.0,
+        rate_hz=round(1000.0 / median(steps), 2) if len(steps) else 0.0,
         swapped_share=None if clip is None else round(clip.swapped, 4),
     )
 

@@ -137,14 +137,14 @@ def _height(
     if not standing.any() or not swinging.any():
         return nothing, nothing
     total = (standing * up) @ member
-    level = np.where(counts > 0, total / np.maximum(counts, 1.0), np.nan)
+    level = total / np.maximum(counts, 1.0)
     # The lower strides show the ground, whatever the higher ones do.
     known = np.sort(level[counts > 0])
     ground = float(known[int(GROUND_RANK * (len(known) - 1))])
     lift = max(median(up[swinging > 0]) - ground, 2 * LEAST_HEIGHT)
-    scatter = np.abs(up - member @ np.nan_to_num(level))[standing > 0]
+    scatter = np.abs(up - member @ level)[standing > 0]
     noise = 1.4826 * median(scatter)
-    height = np.nan_to_num(level - ground)
+    height = np.where(counts > 0, level - ground, 0.0)
     error = SHARED_NOISE * noise / np.sqrt(np.maximum(counts, 1.0))
     return np.where(height > LEAST_HEIGHT, height / lift, 0.0), error / lift
 

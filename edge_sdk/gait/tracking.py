@@ -25,9 +25,10 @@ class TrackPolicy(msgspec.Struct, frozen=True):
     The dog may move `jump_sizes` at once plus `speed_sizes` a second from where it was headed,
     and its box may change by `size_ratio`. A second box disturbs when it overlaps by
     `crossing_iou`, or is inside the gate and almost as near, with `rival_score` of the dog's own
-    score; and when it comes within `beside_sizes` and is then gone, for `merged_ms`: two dogs in
-    one box. Boxes of which `nested_share` lies within the other are the same dog. After `lost_ms`
-    without the dog it is searched anew.
+    score; and when it comes within `beside_sizes`, with `beside_score` of the dog's own score, and
+    is then gone, for `merged_ms`: two dogs in one box. Clutter that a detector takes for a dog now
+    and then comes and goes too, but is less sure. Boxes of which `nested_share` lies within the
+    other are the same dog. After `lost_ms` without the dog it is searched anew.
     """
 
     jump_sizes: float = 0.35
@@ -37,6 +38,7 @@ class TrackPolicy(msgspec.Struct, frozen=True):
     nested_share: float = 0.65
     rival_score: float = 0.6
     beside_sizes: float = 1.6
+    beside_score: float = 0.8
     merged_ms: float = 800.0
     lost_ms: float = 1_000.0
     heading_time_constant_s: float = 0.2
@@ -252,14 +254,17 @@ class DogFollower:
         policy = self._policy
         own_box = detections.boxes_xyxy_px[row]
         others = rows[rows != row]
-        strong = detections.scores[others] >= policy.rival_score * detections.scores[row]
-        boxes = detections.boxes_xyxy_px[others[strong]]
+        shares = detections.scores[others] / detections.scores[row]
         # Detectors give parts of a dog boxes of their own: a box within the dog's is another dog
         # only if one was seen beside it just before.
-        apart = boxes[nested(own_box, boxes) < policy.nested_share]
+        rivals = (shares >= policy.rival_score) & (
+            nested(own_box, detections.boxes_xyxy_px[others]) < policy.nested_share
+        )
+        apart = detections.boxes_xyxy_px[others[rivals]]
         size = math.sqrt(float(_areas(own_box[None])[0]))
         away = np.hypot(*(_centres(apart) - _centres(own_box[None])).T) / size
-        if bool(np.any(away <= policy.beside_sizes)):
+        sure = shares[rivals] >= policy.beside_score
+        if bool(np.any(sure & (away <= policy.beside_sizes))):
             self._beside_ms = timestamp_ms
         elif len(apart):
             self._beside_ms = None

@@ -289,5 +289,6 @@ def _lasting_noise(track: BodyTrack, trunk: _Parts, split: _Splitter) -> float:
 def _solved(basis: Array, y: Array, held: float) -> Array:
     """Least squares, held a little so that gaps do no harm."""
     matrix = basis.T @ basis
-    matrix[np.diag_indices_from(matrix)] += held * np.trace(matrix) / len(matrix)
+    diagonal = matrix.reshape(-1)[:: len(matrix) + 1]
+    diagonal += held * diagonal.mean()
     return np.asarray(np.linalg.solve(matrix, basis.T @ y))

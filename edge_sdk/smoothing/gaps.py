@@ -50,23 +50,25 @@ def fill_gaps(
     if frames == 0:
         return FilledTrack(y, np.zeros(y.shape, bool), np.zeros(y.shape, np.int64))
     seen = np.isfinite(y)
-    at = np.arange(frames)[:, None]
-    before = np.maximum.accumulate(np.where(seen, at, -1), axis=0)
-    after = np.minimum.accumulate(np.where(seen, at, frames)[::-1], axis=0)[::-1]
-    inner = (before >= 0) & (after < frames)
-    b, a = np.clip(before, 0, frames - 1), np.clip(after, 0, frames - 1)
     usual_ms = median(np.diff(t_ms)) if frames > 1 else 0.0
-    span_ms = t_ms[a] - t_ms[b]
-    hole_ms = span_ms - usual_ms
-    imputed = ~seen & inner & (hole_ms <= longest_filled_ms)
-    if imputed.any():
-        column = np.broadcast_to(np.arange(y.shape[1]), y.shape)
-        share = (t_ms[:, None] - t_ms[b]) / np.where(span_ms > 0, span_ms, 1.0)
-        line = y[b, column] * (1 - share) + y[a, column] * share
-        y[imputed] = line[imputed]
+    imputed = np.zeros(y.shape, bool)
+    if not seen.all():
+        at = np.arange(frames)[:, None]
+        rows, columns = np.nonzero(~seen)
+        before = np.maximum.accumulate(np.where(seen, at, -1), axis=0)[rows, columns]
+        last_first = np.where(seen, at, frames)[::-1]
+        after = np.minimum.accumulate(last_first, axis=0)[::-1][rows, columns]
+        inner = np.flatnonzero((before >= 0) & (after < frames))
+        rows, columns, before, after = (part[inner] for part in (rows, columns, before, after))
+        span_ms = t_ms[after] - t_ms[before]
+        short = np.flatnonzero(span_ms - usual_ms <= longest_filled_ms)
+        rows, columns, before, after = (part[short] for part in (rows, columns, before, after))
+        share = (t_ms[rows] - t_ms[before]) / span_ms[short]
+        y[rows, columns] = y[before, columns] * (1 - share) + y[after, columns] * share
+        imputed[rows, columns] = True
     there = seen | imputed
-    leap = np.zeros(y.shape, bool)
-    leap[1:] = (np.diff(t_ms) - usual_ms > longest_filled_ms)[:, None]
-    starts = there & (leap | ~np.vstack([np.zeros((1, y.shape[1]), bool), there[:-1]]))
+    leap = np.diff(t_ms, prepend=t_ms[0]) - usual_ms > longest_filled_ms
+    starts = there.copy()
+    starts[1:] &= leap[1:, None] | ~there[:-1]
     segment = np.where(there, np.cumsum(starts, axis=0) - 1, -1)
-    return FilledTrack(y, imputed, segment.astype(np.int64))
+    return FilledTrack(y, imputed, segment.astype(np.int64, copy=False))

@@ -12,7 +12,12 @@ import numpy.typing as npt
 from edge_sdk.errors import DisplayFilteredInput
 from edge_sdk.smoothing.display import DisplayFrame
 from edge_sdk.smoothing.gaps import LONGEST_FILLED_MS, fill_gaps
-from edge_sdk.smoothing.savitzky_golay import DEFAULT_WINDOW_S, SavitzkyGolayFilter
+from edge_sdk.smoothing.savitzky_golay import (
+    DEFAULT_WINDOW_S,
+    SavitzkyGolayFilter,
+    local_quadratic,
+    refuse_falling,
+)
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -57,6 +62,7 @@ class MeasurementFilter:
         t_ms = np.asarray(timestamps_ms, dtype=np.float64)
         if k.ndim != 3 or k.shape[2] != 3 or t_ms.shape != (len(k),):
             raise ValueError(f"keypoints {k.shape} and times {t_ms.shape}: need (T, K, 3) and (T,)")
+        refuse_falling(t_ms)
         sure = np.isfinite(k[:, :, :2]).all(2) & (k[:, :, 2] >= self.min_confidence)
         count = k.shape[1]
         xy = np.where(sure[:, :, None], k[:, :, :2], np.nan)
@@ -68,15 +74,24 @@ class MeasurementFilter:
         imputed, segment = filled.imputed[:, :count], filled.segment[:, :count]
         trust = np.where(imputed, IMPUTED_WEIGHT, np.clip(np.nan_to_num(k[:, :, 2]), 0, 1))
         values = filled.values.reshape(len(k), 2, count).transpose(0, 2, 1)
+        time_s = (t_ms - t_ms[:1]) / 1000.0
         smooth = np.full(values.shape, np.nan)
-        golay = SavitzkyGolayFilter(self.window_s)
         whole = (segment == 0).all(0)
-        if whole.any():
-            smooth[:, whole] = golay(values[:, whole], t_ms, trust[:, whole])
-        for point in np.flatnonzero(~whole):
-            for piece in range(int(segment[:, point].max()) + 1):
-                rows = segment[:, point] == piece
-                smooth[rows, point] = golay(values[rows, point], t_ms[rows], trust[rows, point])
+        smooth[:, whole] = local_quadratic(
+            time_s, values[:, whole], trust[:, whole], np.zeros(len(k), np.intp), self.window_s
+        )
+        split = np.flatnonzero(~whole)
+        which, rows = np.nonzero((segment[:, split] >= 0).T)
+        if len(rows):
+            points = split[which]
+            steps = np.diff(which) + np.abs(np.diff(segment[rows, points]))
+            smooth[rows, points] = local_quadratic(
+                time_s[rows],
+                values[rows, points][:, None],
+                trust[rows, points][:, None],
+                np.cumsum(np.append(0, steps > 0)),
+                self.window_s,
+            )[:, 0]
         confidence = np.where(segment >= 0, np.nan_to_num(k[:, :, 2]), 0.0)
         return MeasurementTrack(np.dstack([smooth, confidence]), imputed, segment, t_ms)
 

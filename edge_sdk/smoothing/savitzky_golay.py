@@ -19,7 +19,7 @@ LEAST_WEIGHT: Final = 1e-6
 # A window within half a millisecond of a frame holds that frame: cameras round their times.
 TIME_ROUNDING_S: Final = 5e-4
 # Frames handled at once: small enough that a block meets few windows that are not its own.
-BLOCK: Final = 96
+BLOCK: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,18 @@ class SavitzkyGolayFilter:
             raise ValueError(f"{len(y)} frames need as many times, not shape {t_ms.shape}")
         if len(t_ms) == 0:
             return y.copy()
-        falls = np.flatnonzero(np.diff(t_ms) <= 0)
-        if len(falls):
-            raise FilterTimeNotRising(float(t_ms[falls[0]]), float(t_ms[falls[0] + 1]))
+        refuse_falling(t_ms)
         flat = y.reshape(len(y), -1)
-        w = np.isfinite(flat).astype(np.float64)
+        seen = np.isfinite(flat)
+        w = seen.astype(np.float64)
         if weights is not None:
             given = np.asarray(weights, dtype=np.float64)
             given = given.reshape(given.shape + (1,) * (y.ndim - given.ndim))
-            w = w * np.clip(
-                np.nan_to_num(np.broadcast_to(given, y.shape).reshape(w.shape)), 0, None
-            )
-        smooth = _local_quadratic((t_ms - t_ms[0]) / 1000.0, np.nan_to_num(flat), w, self.window_s)
+            trust = np.where(given > 0, given, 0.0)  # and 0 for NaN
+            w *= np.broadcast_to(trust, y.shape).reshape(w.shape)
+        time_s, known = (t_ms - t_ms[0]) / 1000.0, np.where(seen, flat, 0.0)
+        one_piece = np.zeros(len(t_ms), np.intp)
+        smooth = local_quadratic(time_s, known[:, :, None], w, one_piece, self.window_s)
         return smooth.reshape(y.shape)
 
     def gain(self, frequency_hz: float, rate_hz: float = 30.0) -> float:
@@ -90,17 +90,27 @@ class SavitzkyGolayFilter:
         return 0.0
 
 
-def _local_quadratic(t_s: Array, y: Array, w: Array, window_s: float) -> Array:
-    """Weighted parabola around each time, evaluated there. t (T,), y and w (T, N)."""
+def local_quadratic(
+    t_s: Array, y: Array, w: Array, piece: npt.NDArray[np.intp], window_s: float
+) -> Array:
+    """Weighted parabola around each time, evaluated there: (T, N, D).
+
+    Times (T,), values (T, N, D) and weights (T, N) of pieces one after the other, `piece` (T,)
+    from 0 up; windows stay within their piece.
+    """
+    ends = np.flatnonzero(np.diff(piece, append=piece[-1] + 1))
+    begins = np.append(0, ends[:-1] + 1)
+    # One line of time, on which the pieces lie further apart than a window.
+    t_s = t_s + (np.cumsum(np.append(0, t_s[ends[:-1]] + 2 * window_s)) - t_s[begins])[piece]
+    low, high = t_s[begins][piece], t_s[ends][piece]
     half = window_s / 2 + TIME_ROUNDING_S
-    centre = np.clip(t_s, t_s[0] + window_s / 2, max(t_s[-1] - window_s / 2, t_s[0]))
-    if t_s[-1] - t_s[0] < window_s:
-        centre = np.full(len(t_s), (t_s[0] + t_s[-1]) / 2)
+    centre = np.clip(t_s, low + window_s / 2, np.maximum(high - window_s / 2, low))
+    centre = np.where(high - low < window_s, (low + high) / 2, centre)
     first = np.searchsorted(t_s, centre - half, side="left")
     last = np.searchsorted(t_s, centre + half, side="right")
-    s, b = np.empty((5, *y.shape)), np.empty((3, *y.shape))
-    frames = np.empty(y.shape)
-    seen, wy = (w > 0).astype(np.float64), w * y
+    s, b = np.empty((5, *w.shape)), np.empty((3, len(y), y[0].size))
+    frames = np.empty(w.shape)
+    seen, wy = (w > 0).astype(np.float64), (w[:, :, None] * y).reshape(b[0].shape)
     for start in range(0, len(t_s), BLOCK):
         rows = slice(start, min(start + BLOCK, len(t_s)))
         columns = slice(int(first[rows].min()), int(last[rows].max()))
@@ -114,16 +124,25 @@ def _local_quadratic(t_s: Array, y: Array, w: Array, window_s: float) -> Array:
             if k < 3:
                 b[k, rows] = power @ wy[columns]
             power = power * tau
+    b = b.reshape(3, *y.shape)
     s0, s1, s2, s3, s4 = s
-    b0, b1, b2 = b
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = b0 / s0
         spread = s0 * s2 - s1 * s1
-        line = (s2 * b0 - s1 * b1) / spread
         c0, c1, c2 = s2 * s4 - s3 * s3, s2 * s3 - s1 * s4, s1 * s3 - s2 * s2
         det = s0 * c0 + s1 * c1 + s2 * c2
-        parabola = (c0 * b0 + c1 * b1 + c2 * b2) / det
-    # A parabola seen from outside its own frames says nothing there: a line or a mean does.
-    sound = (frames >= 3) & (det > LEAST_WEIGHT * s0 * s2 * s4) & (s0 > 0)
-    lined = (frames >= 2) & (spread > LEAST_WEIGHT * s0 * s2) & (s0 > 0)
-    return np.where(sound, parabola, np.where(lined, line, np.where(s0 > 0, mean, np.nan)))
+        # A parabola seen from outside its own frames says nothing there: a line or a mean does.
+        sound = (frames >= 3) & (det > LEAST_WEIGHT * s0 * s2 * s4)
+        lined = (frames >= 2) & (spread > LEAST_WEIGHT * s0 * s2)
+        zero = np.zeros(w.shape)
+        of_b0 = np.where(sound, c0 / det, np.where(lined, s2 / spread, 1.0 / s0))
+        of_b1 = np.where(sound, c1 / det, np.where(lined, -s1 / spread, zero))
+        of_b2 = np.where(sound, c2 / det, zero)
+        smooth = of_b0[:, :, None] * b[0] + of_b1[:, :, None] * b[1] + of_b2[:, :, None] * b[2]
+    return np.where((s0 > 0)[:, :, None], smooth, np.nan)
+
+
+def refuse_falling(t_ms: Array) -> None:
+    """Raise `FilterTimeNotRising` where a time is not after the one before."""
+    falls = np.flatnonzero(np.diff(t_ms) <= 0)
+    if len(falls):
+        raise FilterTimeNotRising(float(t_ms[falls[0]]), float(t_ms[falls[0] + 1]))

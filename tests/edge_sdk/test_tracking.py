@@ -155,6 +155,16 @@ def test_a_weak_second_box_on_the_same_dog_does_not_disturb() -> None:
     assert follower.summary().crossing_share == 0
 
 
+def test_clutter_that_is_now_and_then_taken_for_a_dog_does_not_disturb() -> None:
+    follower = DogFollower()
+    for step in range(40):
+        clutter = [] if step % 3 else [(230.0, 200.0)]
+        follower.observe(
+            50.0 * step, _found((100, 200), *clutter, scores=[0.8, 0.56][: 1 + len(clutter)])
+        )
+    assert follower.summary().crossing_share == 0
+
+
 def test_only_dogs_are_followed_where_the_detector_knows_more() -> None:
     follower = DogFollower(class_ids=dog_classes(("cat", "dog")))
     seen = follower.observe(0, _found((100, 100), (300, 300), classes=[0, 1]))
