@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import httpx
 import msgspec
 import typer
 
@@ -77,6 +76,8 @@ def chat(
     if language not in _WORDS:
         raise fail("invalid_language", "ko or en", json)
     talk = Talk(language, conversation_id=conversation)
+
+    import httpx
 
     async def begin(phone: Phone) -> None:
         await phone.sign_in()
@@ -164,6 +165,8 @@ async def _streamed(
     body: dict[str, Any] | None,
     show: Callable[[str], None],
 ) -> dict[str, Any]:
+    import httpx
+
     await phone.get("/api/me")  # Renews the access token where it is over.
     headers = {
         "Authorization": f"Bearer {await phone.store.get_meta('access_token')}",

@@ -19,7 +19,8 @@ from sync_server.ai.vet.routes import ROUTES as VET_ROUTES
 from sync_server.ai.vet.routes import VET_DEPENDENCIES
 from sync_server.platform.clock import Clock, system_clock
 from sync_server.platform.database import DatabaseError
-from sync_server.platform.errors import Problem, handle, problems
+from sync_server.platform.errors import Problem
+from sync_server.platform.problem_details import handle, problems
 from sync_server.platform.request_checks import StrictRequest, check_request
 from sync_server.platform.settings import Settings, SettingsInvalid
 from sync_server.platform.webhooks import parse_secrets

@@ -34,12 +34,13 @@ from sync_server.platform.context import (
     provide_user,
 )
 from sync_server.platform.database import Database, DatabaseError
-from sync_server.platform.errors import Problem, handle, problems
+from sync_server.platform.errors import Problem
 from sync_server.platform.logs import configure_logs
 from sync_server.platform.migrate import migrate
 from sync_server.platform.object_store import ObjectStore
 from sync_server.platform.openapi import SECURITY_SCHEMES, ArrayStructs, DocumentConfig
 from sync_server.platform.pokes import Pokes
+from sync_server.platform.problem_details import handle, problems
 from sync_server.platform.request_checks import StrictRequest, check_request
 from sync_server.platform.settings import Settings, SettingsInvalid, load_settings
 from sync_server.platform.tokens import TokenSigner

@@ -17,8 +17,9 @@ from sync_server.ai.callbacks import CallbackRefused
 from sync_server.ai.contract import Accepted, Area, JobRequest
 from sync_server.ai.orchestrator import RequestRefused
 from sync_server.ai.role import AiRole, JobConflict, RoleUnavailable, TooBusy
-from sync_server.platform.errors import Problem, problems
-from sync_server.platform.webhooks import signed_only
+from sync_server.platform.errors import Problem
+from sync_server.platform.problem_details import problems
+from sync_server.platform.signed_requests import signed_only
 
 JobIdPath = FromPath[Annotated[str, PathParameter(min_length=1, max_length=128)]]
 

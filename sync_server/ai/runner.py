@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -40,9 +41,17 @@ PAUSE_S: Final = 2.0
 KEEP_MS: Final = 500
 """Progress inside stages: at most two a second and job are kept."""
 SUSPECT: Final = 2
-"""Jobs that have met so many crashes in one stage run alone among their like."""
+"""Jobs that have met so many crashes in one stage make their attempts one at a time."""
 BROKE: Final = Words("처리 중 오류가 발생했습니다.", "Something went wrong while processing.")
 DONE: Final = Words("분석이 완료되었습니다.", "The analysis is done.")
+
+
+@dataclass(frozen=True)
+class _Again:
+    """An attempt failed in a way that another may not."""
+
+    failure: StageFailed
+    pause_s: float
 
 
 @dataclass(frozen=True)
@@ -186,76 +195,90 @@ class Runner:
         """One stage with its attempts: {"state"}, {"failure"} or {"stopped"}."""
         if stage is None:
             return {"failure": _system_failure(name, 0, "INTERNAL_ERROR", BROKE, "STAGE_GONE")}
-        job_id = plan.job.job_id
-        job = await persist(lambda: self._store.job(job_id))
-        if job is not None and job.crash_count >= SUSPECT:
-            async with self._suspects:
-                return await self._entered(plan, part_no, stage, state)
-        return await self._entered(plan, part_no, stage, state)
-
-    async def _entered(self, plan: Plan, part_no: int, stage: Stage, state: Json) -> Json:
-        job_id = plan.job.job_id
-        percent = stage.percents[0] if stage.start_percent is None else stage.start_percent
-        started = await persist(
-            lambda: self._store.stage_started(
-                job_id, plan.run_no, part_no, stage.name, percent, Words(stage.ko, stage.en),
-                self._executor_id,
-            )
-        )  # fmt: skip
-        if started == "ended":
-            return {"stopped": True}
-        if started == "fenced":
-            await self._halt()
         done = await self._attempts(plan, part_no, stage, state)
-        if "failure" in done or stage.name == plan.stages[-1]:
+        if "failure" in done or ("state" in done and stage.name == plan.stages[-1]):
             ok = "failure" not in done
-            await persist(lambda: self._store.part_ended(job_id, part_no, ok))
+            await persist(lambda: self._store.part_ended(plan.job.job_id, part_no, ok))
         return done
 
     async def _attempts(self, plan: Plan, part_no: int, stage: Stage, state: Json) -> Json:
-        failure: StageFailed
+        job_id = plan.job.job_id
         for attempt in range(1, ATTEMPTS + 1):
-            pause_s = self._pause_s
-            began = perf_counter()
-            outcome = "failed"
+            async with await self._turn(job_id):
+                if not await self._entered(plan, part_no, stage):
+                    return {"stopped": True}
+                tried = await self._tried(plan, part_no, stage, state, attempt)
+            if not isinstance(tried, _Again):
+                return tried
+            if attempt == ATTEMPTS:
+                return {"failure": _failure(stage, tried.failure)}
+            # What dies during the pause does not die of this job, nor need others wait for it.
+            await persist(lambda: self._store.stage_left(job_id, part_no))
             try:
-                out = await self._attempt(plan, part_no, stage, state, attempt)
-                outcome = "done"
-                return {"state": out}
-            except StageUnavailable as error:
-                failure, outcome = error, "unavailable"
-                if not getattr(error, "again", True):
-                    break
-                if error.retry_after_s is not None:
-                    if error.retry_after_s > stage.timeout_s:
-                        break
-                    pause_s = max(pause_s, error.retry_after_s)
-            except StageFailed as error:
-                return {"failure": _failure(stage, error)}
-            except TimeoutError:
-                failure, outcome = stage.timeout_failure or _broke("TIMEOUT"), "timeout"
-            except WorkerDied:
-                failure, outcome = _broke("WORKER_DIED"), "worker_died"
+                await self._tracked(job_id, _pause(tried.pause_s))
             except asyncio.CancelledError:
-                if plan.job.job_id in self._cancelled:
+                if job_id in self._cancelled:
                     return {"stopped": True}
                 raise
-            except Exception as error:
-                log.error("stage_broke", stage=stage.name, job_type=plan.pipeline.job_type,
-                          exc_info=error)  # fmt: skip
-                return {"failure": _failure(stage, _broke(type(error).__name__))}
-            finally:
-                metrics.JOB_STAGES.labels(
-                    plan.pipeline.job_type, stage.name, outcome
-                ).observe(perf_counter() - began)  # fmt: skip
-            if attempt < ATTEMPTS:
-                try:
-                    await self._tracked(plan.job.job_id, _pause(pause_s))
-                except asyncio.CancelledError:
-                    if plan.job.job_id in self._cancelled:
-                        return {"stopped": True}
-                    raise
-        return {"failure": _failure(stage, failure)}
+        raise AssertionError("the last attempt ends the loop")
+
+    async def _turn(self, job_id: str) -> AbstractAsyncContextManager[Any]:
+        """What to hold during an attempt: suspects one lock, the others nothing."""
+        job = await persist(lambda: self._store.job(job_id))
+        suspect = job is not None and job.crash_count >= SUSPECT
+        return self._suspects if suspect else nullcontext()
+
+    async def _entered(self, plan: Plan, part_no: int, stage: Stage) -> bool:
+        """Note that an attempt begins; False when the job has ended since."""
+        if stage.name in plan.afterwards:
+            return True  # the job has ended, and what comes after is told with the second result
+        percent = stage.percents[0] if stage.start_percent is None else stage.start_percent
+        started = await persist(
+            lambda: self._store.stage_started(
+                plan.job.job_id, plan.run_no, part_no, stage.name, percent,
+                Words(stage.ko, stage.en), self._executor_id,
+            )
+        )  # fmt: skip
+        if started == "fenced":
+            await self._halt()
+        return started != "ended"
+
+    async def _tried(
+        self, plan: Plan, part_no: int, stage: Stage, state: Json, attempt: int
+    ) -> Json | _Again:
+        """One attempt: {"state"}, {"failure"}, {"stopped"}, or that it is worth another."""
+        began = perf_counter()
+        outcome = "failed"
+        try:
+            out = await self._attempt(plan, part_no, stage, state, attempt)
+            outcome = "done"
+            return {"state": out}
+        except StageUnavailable as error:
+            outcome = "unavailable"
+            wait_s = error.retry_after_s
+            if not getattr(error, "again", True) or (wait_s or 0.0) > stage.timeout_s:
+                return {"failure": _failure(stage, error)}
+            return _Again(error, max(self._pause_s, wait_s or 0.0))
+        except StageFailed as error:
+            return {"failure": _failure(stage, error)}
+        except TimeoutError:
+            outcome = "timeout"
+            return _Again(stage.timeout_failure or _broke("TIMEOUT"), self._pause_s)
+        except WorkerDied:
+            outcome = "worker_died"
+            return _Again(_broke("WORKER_DIED"), self._pause_s)
+        except asyncio.CancelledError:
+            if plan.job.job_id in self._cancelled:
+                return {"stopped": True}
+            raise
+        except Exception as error:
+            log.error("stage_broke", stage=stage.name, job_type=plan.pipeline.job_type,
+                      exc_info=error)  # fmt: skip
+            return {"failure": _failure(stage, _broke(type(error).__name__))}
+        finally:
+            metrics.JOB_STAGES.labels(
+                plan.pipeline.job_type, stage.name, outcome
+            ).observe(perf_counter() - began)  # fmt: skip
 
     async def _attempt(
         self, plan: Plan, part_no: int, stage: Stage, state: Json, attempt: int

@@ -277,6 +277,13 @@ class AiStore:
         self._told()
         return "started"
 
+    async def stage_left(self, job_id: str, part_no: int) -> None:
+        """Note that a part waits before it tries its stage again: no crash is its fault now."""
+        async with self.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE ai_part SET in_stage = 0 WHERE job_id = ? AND part_no = ?", job_id, part_no
+            )
+
     async def progress(
         self, job_id: str, run_no: int, part_no: int, stage: str, percent: int, message: str
     ) -> bool:

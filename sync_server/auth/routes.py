@@ -21,8 +21,8 @@ from sync_server.auth.schemas import (
     TokenAnswer,
 )
 from sync_server.platform.context import Platform, provide_user
-from sync_server.platform.errors import language_of, problems
 from sync_server.platform.openapi import EITHER_WAY
+from sync_server.platform.problem_details import language_of, problems
 from sync_server.platform.tokens import CurrentUser
 
 MAX_BODY_BYTES = 16 * 1024

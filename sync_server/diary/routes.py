@@ -17,7 +17,8 @@ from sync_server.diary.footprints import ZONE, footprints
 from sync_server.diary.schemas import DiaryDoc, DiaryInput, DiaryList, Footprints
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import Problem, problems
+from sync_server.platform.errors import Problem
+from sync_server.platform.problem_details import problems
 from sync_server.platform.tokens import CurrentUser
 
 DEFAULT_DAYS = 31

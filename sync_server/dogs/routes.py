@@ -19,7 +19,7 @@ from sync_server.dogs.schemas import (
     NewDog,
 )
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import language_of, problems
+from sync_server.platform.problem_details import language_of, problems
 from sync_server.platform.rate_limit import WRITE, limit
 from sync_server.platform.tokens import CurrentUser
 

@@ -15,8 +15,8 @@ from sync_server.face import service
 from sync_server.face.schemas import DetectRequest, DetectResult, EmotionRequest, EmotionResult
 from sync_server.jobs import service as jobs
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import language_of
 from sync_server.platform.idempotency import IdempotencyKey
+from sync_server.platform.problem_details import language_of
 from sync_server.platform.tokens import CurrentUser
 
 _FAULTS: Final = jobs.error_handlers("face")

@@ -28,8 +28,9 @@ from sync_server.healthcare.schemas import (
 from sync_server.healthcare.uploads import MAX_FORM_BYTES, received
 from sync_server.jobs import service as jobs
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import Problem, language_of, problems
+from sync_server.platform.errors import Problem
 from sync_server.platform.idempotency import IdempotencyKey
+from sync_server.platform.problem_details import language_of, problems
 from sync_server.platform.tokens import CurrentUser
 
 _FAULTS: Final = jobs.error_handlers("healthcare")

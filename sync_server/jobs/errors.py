@@ -17,8 +17,9 @@ from msgspec import UNSET, UnsetType
 from sync_server.ai.contract import Area
 from sync_server.jobs.catalogue import FROM_PROBLEM, UNKNOWN_JOB, cause
 from sync_server.jobs.model import JobError
-from sync_server.platform.errors import TITLES, Problem, as_problem, language_of
+from sync_server.platform.errors import TITLES, Problem
 from sync_server.platform.object_store import ObjectStoreFailed
+from sync_server.platform.problem_details import as_problem, language_of
 
 _DETAILED: Final[frozenset[Area]] = frozenset({"healthcare", "vet"})
 

@@ -17,11 +17,13 @@ from litestar.types import ControllerRouterHandler
 from sync_server.ai.contract import AREAS, Accepted, Area, Event
 from sync_server.jobs import artifacts, events, service, store, waiting
 from sync_server.jobs.documents import JobDoc, JobList, LiveEvent, job_document
-from sync_server.platform import rate_limit, webhooks
+from sync_server.platform import rate_limit
 from sync_server.platform.artifact_links import artifact_key
 from sync_server.platform.context import Platform, provide_user
-from sync_server.platform.errors import not_found, problems
+from sync_server.platform.errors import not_found
 from sync_server.platform.openapi import EITHER_WAY
+from sync_server.platform.problem_details import problems
+from sync_server.platform.signed_requests import signed_only
 from sync_server.platform.tokens import CurrentUser
 
 MAX_EVENT_BYTES: Final = 3_000_000
@@ -181,7 +183,7 @@ def _receiver(area: Area) -> ControllerRouterHandler:
         status_code=200,
         include_in_schema=False,
         request_max_body_size=MAX_EVENT_BYTES,
-        guards=[webhooks.signed_only],
+        guards=[signed_only],
     )
     async def receive(
         platform: NamedDependency[Platform],

@@ -19,10 +19,11 @@ from sync_server.media.kinds import MAX_ANY_BYTES
 from sync_server.media.schemas import MediaLink, PhotoDoc, UploadRequest, UploadTicket
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform, provide_user
-from sync_server.platform.errors import Problem, not_found, problem_response, problems
+from sync_server.platform.errors import Problem, not_found
 from sync_server.platform.idempotency import IdempotencyKey, idempotent
 from sync_server.platform.object_store import ObjectStoreFailed
 from sync_server.platform.openapi import EITHER_WAY
+from sync_server.platform.problem_details import problem_response, problems
 from sync_server.platform.tokens import CurrentUser
 
 log = structlog.get_logger(__name__)

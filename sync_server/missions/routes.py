@@ -23,8 +23,8 @@ from sync_server.missions.schemas import (
 )
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import language_of, problems
 from sync_server.platform.idempotency import IdempotencyKey
+from sync_server.platform.problem_details import language_of, problems
 from sync_server.platform.tokens import CurrentUser
 
 _FAULTS: Final = jobs.error_handlers("mission")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import secrets
+from importlib import import_module
+from pkgutil import iter_modules
 
 import structlog
-from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from piccolo.apps.migrations.tables import Migration
 
+from sync_server import migrations
 from sync_server.platform.database import Database, DatabaseError
 
 _LOCK_KEY = 0x6461656E67
@@ -30,12 +32,9 @@ async def migrate(database: Database) -> list[str]:
     """
     async with database.transaction() as tx:
         await tx.lock(1, [_LOCK_KEY])
-        before = await _ran()
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            result = await ForwardsMigrationManager(app_name="daengdong").run()
-        if not result.success:
-            raise MigrationFailed(result.message or said.getvalue())
-        new = [name for name in await _ran() if name not in set(before)]
+        new = await pending(database)
+        if new:
+            await _run()
         await tx.execute(
             "INSERT INTO sync_clock (one, rev, epoch) VALUES (1, 0, ?) ON CONFLICT DO NOTHING",
             secrets.token_hex(8),
@@ -47,11 +46,20 @@ async def migrate(database: Database) -> list[str]:
 
 async def pending(database: Database) -> list[str]:
     """Return the names of the migrations that have not run yet."""
-    manager = ForwardsMigrationManager(app_name="daengdong")
-    folder = manager.get_app_config(app_name="daengdong").resolved_migrations_folder_path
-    known = manager.get_migration_ids(manager.get_migration_modules(folder))
+    modules = sorted(module.name for module in iter_modules(migrations.__path__))
+    known: list[str] = [import_module(f"{migrations.__name__}.{name}").ID for name in modules]
     ran = set(await _ran())
     return [name for name in known if name not in ran]
+
+
+async def _run() -> None:
+    # Imports a code formatter, 0.1 s: nothing for a start with nothing to migrate.
+    from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
+
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        result = await ForwardsMigrationManager(app_name="daengdong").run()
+    if not result.success:
+        raise MigrationFailed(result.message or said.getvalue())
 
 
 async def _ran() -> list[str]:

@@ -25,7 +25,8 @@ from litestar.typing import FieldDefinition
 from litestar.utils.predicates import is_class_and_subclass
 from msgspec import Struct
 
-from sync_server.platform.errors import MEDIA_TYPE, TITLES
+from sync_server.platform.errors import TITLES
+from sync_server.platform.problem_details import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator

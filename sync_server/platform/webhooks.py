@@ -18,13 +18,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from litestar import Request
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
-
-from sync_server.platform.errors import Problem
+from typing import Final
 
 ID_HEADER: Final = "webhook-id"
 TIMESTAMP_HEADER: Final = "webhook-timestamp"
@@ -35,8 +29,6 @@ TOLERANCE_S: Final = 300
 SECRET_BYTES: Final = (24, 64)
 """How long a key may be (specification: 192 to 512 bits)."""
 MAX_SIGNATURES: Final = 16
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-"""A result with its report is below 200 kB; a stranger can't make us hash more than this."""
 _MAX_SIGNATURE_CHARS: Final = 4_096
 # No full stop: `a.1` + `2` and `a` + `1.2...` would sign the same content.
 _ID: Final = re.compile(r"[A-Za-z0-9_:+/=@~-]{1,256}")
@@ -100,7 +92,7 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_
     Header names count in any case. Several signatures (a sender that rotates) and several
     secrets (a receiver that rotates) are each tried; the comparison takes constant time.
     """
-    message, timestamp, signatures = _checked_headers(secrets, headers, now_s)
+    message, timestamp, signatures = checked_headers(secrets, headers, now_s)
     expected = [_signature(_key(secret), message, timestamp, body).encode() for secret in secrets]
     # No early way out: how many compare equal must not show in the time.
     found = 0
@@ -112,35 +104,13 @@ def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_
     return message
 
 
-async def require_signed(request: Request[Any, Any, Any]) -> str:
-    """Return the message id of a signed request; raise Problem (401) with WebhookRefused's code.
-
-    The keys are `settings.internal_secrets`, the time is the clock of `app.state.platform` (or of
-    `app.state.services` in a role without a platform). Headers are checked before the body is
-    read.
-    """
-    state = request.app.state
-    parts = state.get("platform") or state.services
-    secrets, now_s = parse_secrets(parts.settings.internal_secrets), parts.clock() // 1000
-    try:
-        headers = _single_headers(request)
-        _checked_headers(secrets, headers, now_s)
-        body = await _body(request)
-        return verify(secrets, headers, body, now_s)
-    except WebhookRefused as refused:
-        raise Problem(refused.code, refused.detail) from None
-
-
-async def signed_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Litestar guard of the /internal routes: `guards=[signed_only]`."""
-    if not isinstance(connection, Request):  # a websocket can't be signed
-        raise Problem("webhook_unsigned")
-    await require_signed(connection)
-
-
-def _checked_headers(
+def checked_headers(
     secrets: Sequence[str], headers: Mapping[str, str], now_s: int
 ) -> tuple[str, str, list[str]]:
+    """Return message id, time and signatures of well-formed headers, all but compared.
+
+    Raises `WebhookRefused`.
+    """
     if not secrets:
         raise WebhookRefused("webhook_not_configured", "this server has no keys for signed calls")
     lowered = {name.lower(): value for name, value in headers.items()}
@@ -166,28 +136,6 @@ def _checked_headers(
     if age_s < -TOLERANCE_S:
         raise WebhookRefused("webhook_early", "the call is from the future")
     return message, timestamp, ours
-
-
-def _single_headers(request: Request[Any, Any, Any]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER):
-        values = request.headers.getall(name, [])
-        if len(values) > 1:  # which of them the sender's proxy has seen is not for us to guess
-            raise WebhookRefused("webhook_malformed", f"{name} more than once")
-        if values:
-            headers[name] = values[0]
-    return headers
-
-
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-        raise Problem("too_large", f"at most {MAX_BODY_BYTES} bytes")
-    # The app's own limit ends a body that announces nothing.
-    body = await request.body()
-    if len(body) > MAX_BODY_BYTES:
-        raise Problem("too_large", f"at most {MAX_BODY_BYTES} bytes")
-    return body
 
 
 def _key(secret: str) -> bytes:

@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from game_engine import cells as h3cells
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import problems
+from sync_server.platform.problem_details import problems
 from sync_server.platform.tokens import CurrentUser
 from sync_server.privacy import service
 from sync_server.privacy.schemas import HomeAnswer, HomeInput, LocationLog

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import problems
+from sync_server.platform.problem_details import problems
 from sync_server.platform.tokens import CurrentUser
 from sync_server.privacy import service as privacy
 from sync_server.regions import service

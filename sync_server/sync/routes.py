@@ -16,8 +16,9 @@ from litestar.types import ControllerRouterHandler
 from edge_sdk.sync.facts import MAX_PUSH_BYTES
 from sync_server.platform import metrics
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import Problem, problems
+from sync_server.platform.errors import Problem
 from sync_server.platform.facts import FactKind
+from sync_server.platform.problem_details import problems
 from sync_server.platform.sse import PING, PING_S
 from sync_server.platform.tokens import CurrentUser
 from sync_server.sync import service

@@ -17,7 +17,8 @@ from game_engine import cells as h3cells
 from game_engine.board import CellState, effective_strength, free_at_ms, transitions
 from game_engine.rules import CURRENT_RULES, rules_for
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import Problem, problems
+from sync_server.platform.errors import Problem
+from sync_server.platform.problem_details import problems
 from sync_server.platform.tokens import CurrentUser
 from sync_server.privacy import service as privacy
 from sync_server.territory import mapview, packedmap, service

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import problems
+from sync_server.platform.problem_details import problems
 from sync_server.platform.rate_limit import WRITE, limit
 from sync_server.platform.tokens import CurrentUser
 from sync_server.users import service

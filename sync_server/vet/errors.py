@@ -12,8 +12,9 @@ from litestar.types import ExceptionHandlersMap
 
 from sync_server.ai.vet.contract import TIMEOUT_MS, ChatRefused
 from sync_server.jobs import service as jobs
-from sync_server.platform.errors import TITLES, Problem, as_problem, language_of
+from sync_server.platform.errors import TITLES, Problem
 from sync_server.platform.object_store import ObjectStoreFailed
+from sync_server.platform.problem_details import as_problem, language_of
 
 _QUESTION: Final = "message.content"
 _EMPTY: Final = {"ko": "질문 내용이 비어 있습니다.", "en": "The question is empty."}

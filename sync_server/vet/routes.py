@@ -15,8 +15,8 @@ from sync_server.ai.role import RoleUnavailable
 from sync_server.jobs import service as jobs
 from sync_server.platform import rate_limit
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import language_of, problems
 from sync_server.platform.idempotency import IdempotencyKey, forget
+from sync_server.platform.problem_details import language_of, problems
 from sync_server.platform.tokens import CurrentUser
 from sync_server.vet import conversations, reports, store, turns
 from sync_server.vet.answering import Answering, answering

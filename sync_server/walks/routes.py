@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from game_engine.rules import rules_for
 from game_engine.track import clean
 from sync_server.platform.context import Platform
-from sync_server.platform.errors import problems
+from sync_server.platform.problem_details import problems
 from sync_server.platform.tokens import CurrentUser
 from sync_server.privacy import service as privacy
 from sync_server.walks import judging, service

@@ -137,6 +137,25 @@ async def test_who_is_taken_for_dead_starts_no_stage_and_is_counted_once(store: 
     assert (await job(store)).crash_count == 0, "a stage passed is progress"
 
 
+async def test_who_dies_while_a_part_waits_for_its_next_attempt_is_not_its_fault(
+    store: AiStore,
+) -> None:
+    executors = await begun(store, parts=("a", "b"))
+    await executors.register("two", "worker", "there")
+    await store.stage_started("j1", 0, 0, "S", 5, WORDS, "one")
+    await store.stage_left("j1", 0)
+    later(store, 1_500)
+    assert await executors.renew("two")
+    assert await executors.claim("one", "two")
+    assert await executors.count_crashes("one") == []
+    assert await store.stage_started("j1", 0, 0, "S", 5, WORDS, "two") == "again"
+    later(store, 1_500)
+    await executors.register("three", "worker", "there")
+    assert await executors.claim("two", "three")
+    (crashed,) = await executors.count_crashes("two")
+    assert crashed.count == 1, "in its next attempt it is suspected as before"
+
+
 async def test_of_two_takers_one_wins_and_a_dead_taker_is_followed(store: AiStore) -> None:
     executors = await begun(store)
     later(store, 1_500)

@@ -17,17 +17,16 @@ from hypothesis import strategies as st
 from litestar import Litestar, Request, post
 from litestar.datastructures import State
 
-from sync_server.platform.errors import handle
+from sync_server.platform.problem_details import handle
 from sync_server.platform.request_checks import StrictRequest, check_request
 from sync_server.platform.settings import Settings, SettingsInvalid, load_settings
+from sync_server.platform.signed_requests import MAX_BODY_BYTES, signed_only
 from sync_server.platform.webhooks import (
-    MAX_BODY_BYTES,
     SecretInvalid,
     WebhookRefused,
     message_id,
     parse_secrets,
     sign,
-    signed_only,
     verify,
 )
 

@@ -21,8 +21,9 @@ from sync_server.ai.role import RoleUnavailable
 from sync_server.ai.vet.contract import ChatAnswer, ChatRefused, ChatRequest
 from sync_server.ai.vet.role import VetRole, answered
 from sync_server.ai.vet.wire import STATUS, ErrorBody, error_body, event_bytes
-from sync_server.platform.errors import Problem, problems
-from sync_server.platform.webhooks import signed_only
+from sync_server.platform.errors import Problem
+from sync_server.platform.problem_details import problems
+from sync_server.platform.signed_requests import signed_only
 
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
