@@ -29,7 +29,9 @@ APP_VERSION: Final = "1"
 WORKFLOW: Final = "analysis.v1"
 QUEUE: Final = "analysis"
 SCHEMA: Final = "ai_engine"
-POLL_S: Final = 0.1
+# How often a process looks for a run. Each look is five statements and 3 ms of CPU; several workers
+# on PostgreSQL look in turn, so that one looks often enough.
+POLL_S: Final = {"sqlite": 0.1, "postgresql": 0.5}
 POOL: Final = 10
 _RUNNING: Final = ("PENDING",)
 _WAITING: Final = ("ENQUEUED", "DELAYED")
@@ -231,7 +233,9 @@ class DbosExecutor:
             await DBOS.register_queue_async(
                 QUEUE,
                 worker_concurrency=self._slots,
-                polling_interval_sec=POLL_S,
+                polling_interval_sec=POLL_S[
+                    "sqlite" if self._url.startswith("sqlite") else "postgresql"
+                ],
                 on_conflict="always_update",
             )
         except BaseException:

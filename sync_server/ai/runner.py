@@ -92,6 +92,7 @@ class Runner:
         self._under_way: dict[str, set[asyncio.Task[Json]]] = {}
         self._cancelled: set[str] = set()
         self._kept_ms: dict[str, int] = {}
+        self._suspected: set[str] = set()
         self._suspects = asyncio.Lock()
         self.fenced = asyncio.Event()
 
@@ -113,6 +114,9 @@ class Runner:
         plan = self._plan(await steps.run_stage("begin", lambda: self._begin(job_id, run_no)))
         if plan is None:
             return
+        # Whoever counts a crash puts the run back first: the count does not rise during a run.
+        if await persist(lambda: self._store.crashes(job_id)) >= SUSPECT:
+            self._suspected.add(job_id)
         # All places are taken before the first part starts: the same on every run.
         chains = [
             self._part(plan, part_no, [steps.reserve(f"{part_no}:{name}") for name in plan.stages])
@@ -224,9 +228,11 @@ class Runner:
 
     async def _turn(self, job_id: str) -> AbstractAsyncContextManager[Any]:
         """What to hold during an attempt: suspects one lock, the others nothing."""
-        job = await persist(lambda: self._store.job(job_id))
-        suspect = job is not None and job.crash_count >= SUSPECT
-        return self._suspects if suspect else nullcontext()
+        if job_id in self._suspected:
+            if await persist(lambda: self._store.crashes(job_id)) >= SUSPECT:
+                return self._suspects
+            self._suspected.discard(job_id)
+        return nullcontext()
 
     async def _entered(self, plan: Plan, part_no: int, stage: Stage) -> bool:
         """Note that an attempt begins; False when the job has ended since."""

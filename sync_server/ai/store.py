@@ -165,6 +165,12 @@ class AiStore:
             row = await tx.fetch_one(f"SELECT {_COLUMNS} FROM ai_job WHERE job_id = ?", job_id)
         return None if row is None else _job(row)
 
+    async def crashes(self, job_id: str) -> int:
+        """Return how many deaths of processes the present stage of a job has met."""
+        async with self.database.read() as tx:
+            found = await tx.fetch_value("SELECT crash_count FROM ai_job WHERE job_id = ?", job_id)
+        return int(found or 0)
+
     async def jobs(self, status: str | None = None, limit: int = 50) -> list[JobRow]:
         """Return the newest jobs."""
         where, args = ("WHERE status = ? ", [status]) if status else ("", [])
