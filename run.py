@@ -16,8 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 MODEL_TESTS = "tests/model_export"
-# A worker a core, each a file at a time: what a file builds once is built once.
-ON_ALL_CORES = ["-n", "auto", "--dist", "loadfile"]
+# Three workers on two cores, for many tests wait; each a file at a time: what a file builds once is
+# built once.
+ON_ALL_CORES = ["-n", str(max(2, (os.cpu_count() or 1) * 3 // 2)), "--dist", "loadfile"]
 DEBIAN = {"initdb": "postgresql", "chromium": "chromium"}
 
 
