@@ -13,7 +13,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,18 @@ def make(job_type: str, timeout_s: float = 60.0, **changes: Any) -> Pipeline:
             "done_word": "succeeded",
         }
     return Pipeline(**(fields | changes))
+
+
+@contextmanager
+def registered(timeout_s: float = 60.0) -> Iterator[None]:
+    """Within, they stand in the place of the program's own; other tests of a process have those."""
+    before = dict(registry._registered)
+    register_all(timeout_s)
+    try:
+        yield
+    finally:
+        registry._registered.clear()
+        registry._registered.update(before)
 
 
 def register_all(timeout_s: float = 60.0) -> None:

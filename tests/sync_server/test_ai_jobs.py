@@ -78,7 +78,6 @@ async def running_role(
     timeout_s: float = 60.0,
     **changes: Any,
 ) -> AsyncIterator[Running]:
-    job_pipelines.register_all(timeout_s)
     postgres = database_url.startswith("postgres")
     settings = Settings(
         data_dir=str(folder), database_url=database_url if postgres else "", worker_processes=2,
@@ -87,11 +86,12 @@ async def running_role(
     role = LocalRole(settings)
     backend = backend or Backend()
     role.sink = backend.take
-    await role.start()
-    try:
-        yield Running(role, backend)
-    finally:
-        await role.close()
+    with job_pipelines.registered(timeout_s):
+        await role.start()
+        try:
+            yield Running(role, backend)
+        finally:
+            await role.close()
 
 
 @pytest.fixture

@@ -82,17 +82,17 @@ def settings(folder: Path, recipient: Recipient, **more: Any) -> Settings:
 @pytest.fixture
 async def role(tmp_path: Path, recipient: Recipient) -> AsyncIterator[HttpAiRole]:
     """The backend's view of an AI role that is another process (here: another application)."""
-    job_pipelines.register_all()
-    app = create_ai_app(settings(tmp_path, recipient, queue_age_limit_s=0.5))
-    async with app.lifespan():
-        there = HttpAiRole(settings(tmp_path, recipient, ai_url="http://ai.internal"))
-        await there._client.aclose()
-        there._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
-            base_url="http://ai.internal",
-        )
-        yield there
-        await there.close()
+    with job_pipelines.registered():
+        app = create_ai_app(settings(tmp_path, recipient, queue_age_limit_s=0.5))
+        async with app.lifespan():
+            there = HttpAiRole(settings(tmp_path, recipient, ai_url="http://ai.internal"))
+            await there._client.aclose()
+            there._client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+                base_url="http://ai.internal",
+            )
+            yield there
+            await there.close()
 
 
 def face(job_id: str, **more: Any) -> JobRequest:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sync_server.ai.vet.contract import Language
 from sync_server.ai.vet.knowledge.documents import Document, document_of
 from sync_server.ai.vet.knowledge.entries import KnowledgeInvalid, load_entries
 from sync_server.ai.vet.knowledge.errors import (
@@ -30,7 +31,7 @@ from sync_server.ai.vet.knowledge.index_file import SCHEMA_VERSION
 from sync_server.ai.vet.knowledge.knowledge_base import REFUSED, KnowledgeBase
 from sync_server.ai.vet.knowledge.readers import Paper, Section
 from sync_server.ai.vet.knowledge.search import WEIGHTS
-from sync_server.ai.vet.knowledge.store import KnowledgeStore
+from sync_server.ai.vet.knowledge.store import KnowledgeStore, UnitChunk
 from sync_server.ai.vet.knowledge.tokens import tokens
 from tests.support.knowledge import HICCUPS, SIX, SNORING, entry, write_entries
 
@@ -137,6 +138,25 @@ async def test_a_broken_folder_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(KnowledgeInvalid):
         await base.open()
     await base.close()
+
+
+async def test_what_is_replaced_between_finding_and_reading_is_asked_anew(tmp_path: Path) -> None:
+    folder = write_entries(tmp_path / "entries", *SIX)
+    base = KnowledgeBase(tmp_path / "k.sqlite", folder)
+    await base.open()
+    other = opened(tmp_path / "k.sqlite")
+    read, edits = base.store.chunks_of, iter(["새"])
+
+    def edited_before(units: Sequence[int], language: Language) -> list[UnitChunk]:
+        for word in edits:
+            write_entries(folder, entry("hiccups", f"{word} 딸꾹질", "hiccups"))
+            other.sync_entries(documents(folder), {}, "")
+        return read(units, language)
+
+    base.store.chunks_of = edited_before  # type: ignore[method-assign]
+    (found, *_) = await base.search("딸꾹질", "ko")
+    assert found.title == "새 딸꾹질"
+    assert next(edits, None) is None
 
 
 async def test_searches_beside_an_edit_see_the_old_or_the_new(tmp_path: Path) -> None:

@@ -218,9 +218,16 @@ async def test_health_tells_of_backend_and_knowledge(apart: Apart) -> None:
 
 
 async def test_the_log_of_the_other_process_has_times_and_no_words(apart: Apart) -> None:
+    def turns() -> list[str]:
+        return [line for line in apart.log.read_text().splitlines() if "vet_turn" in line]
+
+    before = len(turns())
     await told(apart.role, asking("강아지가 몰래 토해요"))
-    lines = [line for line in apart.log.read_text().splitlines() if "vet_turn" in line]
-    assert lines and '"tokens_in": 512, "tokens_out": 96' in lines[-1]
+    async with asyncio.timeout(20):
+        # Written after the last piece has left.
+        while len(lines := turns()) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert '"tokens_in": 512, "tokens_out": 96' in lines[-1]
     assert "t_infer_ms" in lines[-1]
     written = apart.log.read_text()
     assert "토해" not in written and "나누어" not in written
