@@ -67,7 +67,7 @@ class MeasurementFilter:
         count = k.shape[1]
         xy = np.where(sure[:, :, None], k[:, :, :2], np.nan)
         filled = fill_gaps(
-            xy.transpose(0, 2, 1).reshape(len(k), -1),
+            xy.transpose(0, 2, 1).reshape(len(k), 2 * count),
             t_ms,
             longest_filled_ms=self.longest_filled_ms,
         )

@@ -98,6 +98,8 @@ def local_quadratic(
     Times (T,), values (T, N, D) and weights (T, N) of pieces one after the other, `piece` (T,)
     from 0 up; windows stay within their piece.
     """
+    if not len(t_s):
+        return y.copy()
     ends = np.flatnonzero(np.diff(piece, append=piece[-1] + 1))
     begins = np.append(0, ends[:-1] + 1)
     # One line of time, on which the pieces lie further apart than a window.

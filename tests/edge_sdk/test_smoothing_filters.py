@@ -162,6 +162,29 @@ def test_the_measurement_filter_fills_and_splits_each_point():
     assert track.segment[50, 5] == 1
 
 
+def test_the_measurement_filter_smooths_each_unbroken_piece_for_itself():
+    rng = np.random.default_rng(5)
+    times_ms = np.cumsum(rng.uniform(60, 100, 90))
+    keypoints = np.dstack([rng.normal(0, 5, (90, 6, 2)), rng.uniform(0.3, 1, (90, 6))])
+    for point, holes in enumerate(([], [20], [30, 60], [5, 45], [88], [40])):
+        for at in holes:
+            keypoints[at : at + 5, point] = np.nan
+    track = MeasurementFilter()(keypoints, times_ms)
+    alone = SavitzkyGolayFilter()
+    assert track.segment.max() == 2
+    for point in range(6):
+        for piece in range(track.segment[:, point].max() + 1):
+            rows = track.segment[:, point] == piece
+            path, trust = keypoints[rows, point, :2], keypoints[rows, point, 2]
+            wanted = alone(path, times_ms[rows], trust)
+            np.testing.assert_allclose(track.keypoints[rows, point, :2], wanted, atol=1e-9)
+
+
+def test_the_measurement_filter_takes_no_frames_as_well():
+    track = MeasurementFilter()(np.empty((0, 24, 3)), np.empty(0))
+    assert track.keypoints.shape == (0, 24, 3)
+
+
 def test_a_new_track_starts_the_display_filter_anew():
     f = DisplayFilter()
     there, elsewhere = np.ones((24, 3)), np.full((24, 3), 500.0)
