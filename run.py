@@ -16,10 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 MODEL_TESTS = "tests/model_export"
-# Three workers on two cores, for many tests wait; each a file at a time: what a file builds once is
-# built once. The order is ours: slow files first (tests/conftest.py).
-WORKERS = max(2, (os.cpu_count() or 1) * 3 // 2)
-ON_ALL_CORES = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+# A worker a core, each a file at a time: what a file builds once is built once. The order is ours:
+# slow files first (tests/conftest.py).
+ON_ALL_CORES = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
 DEBIAN = {"initdb": "postgresql", "chromium": "chromium"}
 
 

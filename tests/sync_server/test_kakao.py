@@ -196,7 +196,7 @@ async def test_a_fault_of_kakao_is_upstream_failed(
     began = perf_counter()
     answer = await finish(server, back)
     assert (answer.status_code, answer.json()["code"]) == (502, "upstream_failed")
-    assert perf_counter() - began < 2
+    assert perf_counter() - began < 60, "a hang, not a slow machine"
     kakao.faults.clear()
     assert (await sign_in(server))["user_id"]
 

