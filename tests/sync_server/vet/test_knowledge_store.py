@@ -140,7 +140,9 @@ async def test_a_broken_folder_is_refused_at_the_start(tmp_path: Path) -> None:
     await base.close()
 
 
-async def test_what_is_replaced_between_finding_and_reading_is_asked_anew(tmp_path: Path) -> None:
+async def test_what_is_replaced_between_finding_and_reading_is_read_as_it_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write_entries(tmp_path / "entries", *SIX)
     base = KnowledgeBase(tmp_path / "k.sqlite", folder)
     await base.open()
@@ -153,10 +155,12 @@ async def test_what_is_replaced_between_finding_and_reading_is_asked_anew(tmp_pa
             other.sync_entries(documents(folder), {}, "")
         return read(units, language)
 
-    base.store.chunks_of = edited_before  # type: ignore[method-assign]
-    (found, *_) = await base.search("딸꾹질", "ko")
-    assert found.title == "새 딸꾹질"
-    assert next(edits, None) is None
+    (before, *_) = await base.search("딸꾹질", "ko")
+    monkeypatch.setattr(base.store, "chunks_of", edited_before)
+    (beside, *_) = await base.search("딸꾹질", "ko")
+    assert beside.title == before.title
+    (after, *_) = await base.search("딸꾹질", "ko")
+    assert after.title == "새 딸꾹질"
 
 
 async def test_searches_beside_an_edit_see_the_old_or_the_new(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ NEXT_CHUNK: Final = 0.25
 """How much nearer to `BESIDE` a document's next best chunk is than the one before it."""
 SUMMARY_FIRST: Final = 0.15
 MAX_ASKED: Final = 400
-TRIES: Final = 5
 """Different tokens of a question that are looked at."""
 MAX_RESULTS: Final = 20
 _K1: Final = 1.2
@@ -141,35 +140,20 @@ def find(
     vectors: Mapping[int, float],
 ) -> list[Passage]:
     """The best passages above the floor, best first; see `ports.Knowledge`. Blocking."""
-    passages: list[Passage] = []
-    for _ in range(TRIES):
-        # Units are found in one snapshot and read in another: after an edit between, once more.
-        generation = store.generation()
-        passages = _found(store, question, language, limit, calibration, vectors)
-        if store.generation() == generation:
-            break
-    return passages
-
-
-def _found(
-    store: KnowledgeStore,
-    question: str,
-    language: Language,
-    limit: int,
-    calibration: Calibration,
-    vectors: Mapping[int, float],
-) -> list[Passage]:
     asked = tokens(question).different()[:MAX_ASKED]
     if not asked or limit < 1:
         return []
-    scored, found = ranked(store, asked, calibration, vectors)
-    if not scored or scored[0][1] < FLOOR:
-        return []
-    likely = dict(one for one in scored if one[1] >= BESIDE)
+    # One snapshot: a unit that was found is there to be read, whoever edits it meanwhile.
+    with store.snapshot():
+        scored, found = ranked(store, asked, calibration, vectors)
+        if not scored or scored[0][1] < FLOOR:
+            return []
+        likely = dict(one for one in scored if one[1] >= BESIDE)
+        chunks = store.chunks_of(list(likely), language)
     limit = min(limit, MAX_RESULTS)
     weights = {word: found.rarity(word) for word in asked}
     of_unit: dict[int, list[UnitChunk]] = {}
-    for one in store.chunks_of(list(likely), language):
+    for one in chunks:
         if one.chunk.cited:
             of_unit.setdefault(one.unit, []).append(one)
     made: list[Passage] = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -218,6 +219,10 @@ class KnowledgeStore:
         """A number that changes with every change of the index, by whatever process."""
         rows = self._file.rows("SELECT value FROM meta WHERE name = 'generation'")
         return int(rows[0][0]) if rows else 0
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Within, this thread reads the index as it is now, whatever is edited meanwhile."""
+        return self._file.reading()
 
     def words(self, asked: Sequence[str], weights: Weights, limit: int, most: int) -> Found:
         """Find units by tokens (of `tokens`): BM25 of heads and bodies, weighed and added.
