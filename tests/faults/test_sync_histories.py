@@ -37,8 +37,10 @@ from edge_sdk.errors import (
     UnknownWalk,
 )
 from edge_sdk.ids import uuid7
+from edge_sdk.sync import hlc
 from edge_sdk.sync.facts import WalkCancel, decode_payload
 from edge_sdk.sync.messages import Tokens
+from edge_sdk.sync.store import LoggedFact
 from game_engine.board import NOBODY
 from game_engine.track import Fixes
 from sync_server.platform.database import Database
@@ -473,7 +475,7 @@ class History:
             for logged in await device.store.facts():
                 assert logged.result is not None, (name, logged.fact)
                 assert logged.result.status == "applied", (name, logged.fact, logged.result)
-                bodies[name[0]].append(decode_payload(logged.fact.type, logged.fact.payload))
+                bodies[name[0]].append(self._as_admitted(logged))
         for collection in COLLECTIONS:
             rows = await self.devices["a1"].store.rows(collection)
             assert rows == await self.devices["a2"].store.rows(collection), collection
@@ -483,6 +485,20 @@ class History:
             await self._check_server(database, bodies)
         finally:
             await database.close()
+
+    def _as_admitted(self, logged: LoggedFact) -> Any:
+        """A fact's body with the stamp that counts.
+
+        The server sets a clock over 5 minutes ahead to its own at arrival, and says so: of two
+        phones that are both hours ahead, whoever arrives later wrote last. Other stamps stay.
+        """
+        body = decode_payload(logged.fact.type, logged.fact.payload)
+        assert logged.result is not None
+        admitted = (logged.result.data or {}).get("hlc")
+        if admitted is None or admitted == body.hlc:
+            return body
+        assert hlc.parse(body.hlc).ms > self.begun_ms + hlc.MAX_AHEAD_MS, logged
+        return msgspec.structs.replace(body, hlc=admitted)
 
     async def _check_server(self, database: Database, bodies: dict[str, list[Any]]) -> None:
         async with database.read() as tx:
@@ -560,10 +576,29 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     url = f"sqlite:///{tmp_path / 'histories.sqlite'}"
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
-        url = server.url(f"histories_{os.getpid()}")
+        url = server.url(f"histories_{os.getpid()}_{next(_histories)}")
     shared = Bench(url, tmp_path, server)
     yield shared
     shared.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["a1", "a2"])
+def test_of_two_clocks_that_are_hours_ahead_the_later_to_arrive_wins(
+    bench: Bench, first: str
+) -> None:
+    history = History(bench, "none")
+    try:
+        for name in ("a1", "a2"):
+            history.the_clock_is_wrong(name, 120)
+        history.write_diary("a2", 0, "", "text")
+        history.write_diary("a1", 0, "later", "text")
+        history.sync(first)
+        history.check()
+        (entry,) = bench.run(history.devices[first].store.rows("diary")).values()
+        assert entry["text"] == ("" if first == "a1" else "later")
+    finally:
+        history.close()
 
 
 @pytest.mark.slow
