@@ -20,15 +20,19 @@ ROOT = Path(__file__).parents[2]
 KILLS = 24
 
 
-def record_and_kill(path: Path, first: int, seed: int, after_s: float) -> int:
-    """Let a child record and kill it; return the number of the next fix by its last words."""
+def record_and_kill(path: Path, first: int, seed: int, lines: int, after_s: float) -> int:
+    """Let a child say some lines and kill it after; return its next fix by its last words.
+
+    Lines, not time, say how long it lives: a fast disk would fill the walk in a tenth of a second.
+    """
     command = [sys.executable, "-m", "tests.edge_sdk.recording_child", path, str(first), str(seed)]
     child = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
+    said = [child.stdout.readline().strip() for _ in range(lines)]
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
-    said = child.stdout.read().splitlines()
+    said += child.stdout.read().splitlines()
     assert child.wait() == -signal.SIGKILL
     child.stdout.close()
     # The last line may be cut by the kill.
@@ -57,7 +61,8 @@ def test_a_killed_recorder_loses_and_doubles_nothing(tmp_path: Path, round_seed:
     random = Random(round_seed)
     number = 0
     for kill in range(KILLS // 2):
-        said = record_and_kill(path, number, kill, random.uniform(0.0, 0.15))
+        lines, after_s = random.randint(0, 25), random.uniform(0.0, 0.005)
+        said = record_and_kill(path, number, kill, lines, after_s)
         times = asyncio.run(stored(path))
         # All that was acknowledged, in order, once; what was under way came whole or not at all.
         assert len(times) >= said
@@ -77,7 +82,7 @@ def test_a_walk_killed_many_times_can_be_finished(tmp_path: Path) -> None:
     path = tmp_path / "phone.sqlite"
     number = 0
     for kill in range(3):
-        record_and_kill(path, number, 100 + kill, 0.1)
+        record_and_kill(path, number, 100 + kill, 20, 0.002)
         number = len(asyncio.run(stored(path)))
     chunks, types = asyncio.run(finish(path))
     assert types == ["walk.start", *["walk.points"] * chunks, "walk.finish"]
