@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from sync_server.ai.contract import Event
-from sync_server.ai.outbox import Lane, Outbox, Waiting
+from sync_server.ai.outbox import BATCH, Lane, Outbox, Waiting
 from sync_server.ai.persist import persist
 from sync_server.ai.role import EventSink
 from sync_server.ai.store import AiStore
@@ -124,8 +124,8 @@ class Dispatcher:
                 if not held:
                     return
                 last = event.seq
-            if not events:
-                break
+            if len(events) < BATCH:
+                break  # what came meanwhile keeps the job due (`let_go`)
         if last is None:
             # Nothing was open: take the mark away, unless something came meanwhile.
             job = await persist(lambda: self._store.job(lane.job_id))

@@ -70,7 +70,7 @@ class Executors:
 
     async def neighbours(self, scope: str, mine: str) -> list[str]:
         """Return the other executors of this folder on this machine that count as alive."""
-        async with self._store.database.read() as tx:
+        async with self._store.database.read(snapshot=False) as tx:
             rows = await tx.fetch_tuples(
                 """SELECT executor_id FROM ai_executor
                    WHERE scope = ? AND executor_id <> ? AND lease_until_ms >= ?""",
@@ -80,7 +80,7 @@ class Executors:
 
     async def known(self) -> list[str]:
         """Return all executors that have a row."""
-        async with self._store.database.read() as tx:
+        async with self._store.database.read(snapshot=False) as tx:
             rows = await tx.fetch_tuples("SELECT executor_id FROM ai_executor")
         return [row[0] for row in rows]
 
@@ -96,7 +96,7 @@ class Executors:
     async def dead(self, mine: str) -> list[str]:
         """Return whose work this executor should take over now: nobody's unless it is first."""
         now = self._store.now()
-        async with self._store.database.read() as tx:
+        async with self._store.database.read(snapshot=False) as tx:
             first = await tx.fetch_value(
                 """SELECT executor_id FROM ai_executor WHERE lease_until_ms >= ? AND taker = ''
                    ORDER BY executor_no LIMIT 1""",

@@ -66,7 +66,7 @@ class Outbox:
     async def due(self, inside: bool, outside: bool) -> bool:
         """Say whether `claim` might find something (a read, which takes no write lock)."""
         now = self._store.now()
-        async with self._store.database.read() as tx:
+        async with self._store.database.read(snapshot=False) as tx:
             return bool(
                 await tx.fetch_value(
                     """SELECT 1 FROM ai_job WHERE next_delivery_ms <= ? AND lane_until_ms <= ?
@@ -78,7 +78,7 @@ class Outbox:
 
     async def waiting(self, job_id: str) -> Sequence[Waiting]:
         """Return the next events of a job, in order."""
-        async with self._store.database.read() as tx:
+        async with self._store.database.read(snapshot=False) as tx:
             rows = await tx.fetch_tuples(
                 """SELECT seq, event_type, payload, made_ms FROM ai_event
                    WHERE job_id = ? AND delivered_ms IS NULL AND dropped = 0

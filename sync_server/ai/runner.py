@@ -124,14 +124,14 @@ class Runner:
         ]
         outcomes = await asyncio.gather(*chains)
         if any(outcome is None for outcome in outcomes):
-            await steps.run_stage("clear", lambda: self._clear(job_id))
+            await self._clear(job_id)
             return
         told = [outcome for outcome in outcomes if outcome is not None]
         ended = await steps.run_stage("finish", lambda: self._finish(plan, told))
         if ended["first"] is not None and plan.afterwards and plan.pipeline.recombine:
             after = await self._afterwards(plan, steps, told)
             await steps.run_stage("amend", lambda: self._amend(plan, ended["first"], after))
-        await steps.run_stage("clear", lambda: self._clear(job_id))
+        await self._clear(job_id)
 
     # Begin ---------------------------------------------------------------------------------
 
@@ -423,12 +423,12 @@ class Runner:
         await persist(lambda: self._store.amend(plan.job.job_id, plan.run_no, result, event))
         return {}
 
-    async def _clear(self, job_id: str) -> Json:
+    async def _clear(self, job_id: str) -> None:
+        """Remove what the job left on the disk; no step of the engine, for twice is as once."""
         self._cancelled.discard(job_id)
         for key in [key for key in self._kept_ms if key.rpartition("#")[0] == job_id]:
             del self._kept_ms[key]
         await asyncio.to_thread(remove_folder, job_folder(self._data_dir, job_id))
-        return {}
 
 
 def failed_ending(failure: Json, language: str) -> Ending:

@@ -88,6 +88,8 @@ _COLUMNS: Final = (
     "code, failure_type, amended, crash_count, executor_id, priority, last_seq, created_ms, "
     "started_ms, finished_ms, next_delivery_ms"
 )
+_NEXT_EVENT: Final = "last_seq = last_seq + 1, next_delivery_ms = COALESCE(next_delivery_ms, ?)"
+"""Draws the number of the next event of a job, and makes it due at `?` (real time)."""
 
 
 class AiStore:
@@ -161,20 +163,20 @@ class AiStore:
 
     async def job(self, job_id: str) -> JobRow | None:
         """Return a job, or None."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             row = await tx.fetch_one(f"SELECT {_COLUMNS} FROM ai_job WHERE job_id = ?", job_id)
         return None if row is None else _job(row)
 
     async def crashes(self, job_id: str) -> int:
         """Return how many deaths of processes the present stage of a job has met."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             found = await tx.fetch_value("SELECT crash_count FROM ai_job WHERE job_id = ?", job_id)
         return int(found or 0)
 
     async def jobs(self, status: str | None = None, limit: int = 50) -> list[JobRow]:
         """Return the newest jobs."""
         where, args = ("WHERE status = ? ", [status]) if status else ("", [])
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             rows = await tx.fetch_all(
                 f"SELECT {_COLUMNS} FROM ai_job {where}ORDER BY job_no DESC LIMIT ?", *args, limit
             )
@@ -182,7 +184,7 @@ class AiStore:
 
     async def waiting(self) -> tuple[int, float]:
         """Return how many jobs wait and how long the oldest has, in seconds."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             row = await tx.fetch_one(
                 "SELECT COUNT(*), MIN(waiting_since_ms) FROM ai_job WHERE status = 'queued'"
             )
@@ -191,7 +193,7 @@ class AiStore:
 
     async def has_open_work(self) -> bool:
         """Say whether any job has not ended, or any event is to be delivered."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             return bool(
                 await tx.fetch_value(
                     """SELECT 1 FROM ai_job WHERE status IN ('queued', 'processing')
@@ -203,7 +205,7 @@ class AiStore:
 
     async def to_enqueue(self, limit: int = 100) -> list[tuple[str, int, int]]:
         """Return (job id, run number, priority) of jobs the engine does not know, oldest first."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             rows = await tx.fetch_tuples(
                 """SELECT job_id, run_no, priority FROM ai_job
                    WHERE status = 'queued' AND enqueued_ms IS NULL
@@ -222,7 +224,7 @@ class AiStore:
 
     async def open_since(self, before_ms: int, limit: int = 1_000) -> list[tuple[str, int, int]]:
         """Return (job id, run number, priority) of open jobs that the engine had by then."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             rows = await tx.fetch_tuples(
                 """SELECT job_id, run_no, priority FROM ai_job
                    WHERE status IN ('queued', 'processing') AND enqueued_ms < ?
@@ -255,30 +257,27 @@ class AiStore:
         the same stage starts a second time after a crash (nothing is told twice).
         """
         async with self.database.transaction() as tx:
-            living = await tx.fetch_value(
-                "SELECT 1 FROM ai_executor WHERE executor_id = ? AND taker = ''", executor_id
-            )
-            if not living:
-                return "fenced"
-            open_job = await tx.fetch_one(
+            entered = await tx.fetch_one(
                 """UPDATE ai_job SET executor_id = ?, stage = ?
-                   WHERE job_id = ? AND run_no = ? AND status = 'processing' RETURNING language""",
-                executor_id, stage, job_id, run_no,
+                   WHERE job_id = ? AND run_no = ? AND status = 'processing' AND EXISTS (
+                     SELECT 1 FROM ai_executor e WHERE e.executor_id = ? AND e.taker = '')
+                   RETURNING language, (SELECT p.stage FROM ai_part p
+                     WHERE p.job_id = ai_job.job_id AND p.part_no = ?)""",
+                executor_id, stage, job_id, run_no, executor_id, part_no,
             )  # fmt: skip
-            if open_job is None:
-                return "ended"
-            known = await tx.fetch_value(
-                "SELECT stage FROM ai_part WHERE job_id = ? AND part_no = ?", job_id, part_no
-            )
-            if known == stage:
+            if entered is None:
+                living = await tx.fetch_value(
+                    "SELECT 1 FROM ai_executor WHERE executor_id = ? AND taker = ''", executor_id
+                )
+                return "ended" if living else "fenced"
+            if entered[1] == stage:
                 await tx.execute(
                     "UPDATE ai_part SET in_stage = 1 WHERE job_id = ? AND part_no = ?",
                     job_id, part_no,
                 )  # fmt: skip
                 return "again"
-            await tx.execute("UPDATE ai_job SET crash_count = 0 WHERE job_id = ?", job_id)
             await self._percent(
-                tx, job_id, part_no, stage, percent, words.of(open_job[0]), entered=True
+                tx, job_id, part_no, stage, percent, words.of(entered[0]), entered=True
             )
         self._told()
         return "started"
@@ -321,14 +320,15 @@ class AiStore:
         )  # fmt: skip
         if not changed:
             return
-        mean = await tx.fetch_value(
-            "SELECT SUM(percent) / COUNT(*) FROM ai_part WHERE job_id = ?", job_id
-        )
         row = await tx.fetch_one(
-            """UPDATE ai_job SET last_seq = last_seq + 1,
-                 percent = CASE WHEN percent < ? THEN ? ELSE percent END
-               WHERE job_id = ? RETURNING last_seq, percent""",
-            int(mean), int(mean), job_id,
+            f"""WITH mean AS (
+                  SELECT SUM(percent) / COUNT(*) AS points FROM ai_part WHERE job_id = ?)
+                UPDATE ai_job SET {_NEXT_EVENT},
+                  crash_count = CASE WHEN ? = 1 THEN 0 ELSE crash_count END,
+                  percent = CASE WHEN percent < (SELECT points FROM mean)
+                    THEN (SELECT points FROM mean) ELSE percent END
+                WHERE job_id = ? RETURNING last_seq, percent""",
+            job_id, self.now(), int(entered), job_id,
         )  # fmt: skip
         await self._event(
             tx, job_id, row[0], Event("PROGRESS", "processing", Progress(stage, row[1], message))
@@ -373,13 +373,13 @@ class AiStore:
         async with self.database.transaction() as tx:
             row = await tx.fetch_one(
                 f"""UPDATE ai_job SET status = ?, result = ?, error = ?, code = ?,
-                     failure_type = ?, finished_ms = ?, executor_id = '', last_seq = last_seq + 1,
+                     failure_type = ?, finished_ms = ?, executor_id = '', {_NEXT_EVENT},
                      percent = CASE WHEN percent < ? THEN ? ELSE percent END,
                      stage = COALESCE(?, stage)
                    WHERE job_id = ? AND run_no = ? AND status IN ({words})
                    RETURNING last_seq, percent""",
                 ending.status, _text(ending.result), _text(ending.error), ending.code or None,
-                ending.failure_type or None, self.clock(), least, least,
+                ending.failure_type or None, self.clock(), self.now(), least, least,
                 event.progress.stage if event.progress else None, job_id, run_no,
             )  # fmt: skip
             if row is None:
@@ -395,10 +395,10 @@ class AiStore:
         """Replace the result of a job that succeeded, once, and tell it by a second COMPLETE."""
         async with self.database.transaction() as tx:
             seq = await tx.fetch_value(
-                """UPDATE ai_job SET result = ?, amended = 1, last_seq = last_seq + 1
+                f"""UPDATE ai_job SET result = ?, amended = 1, {_NEXT_EVENT}
                    WHERE job_id = ? AND run_no = ? AND status = 'succeeded' AND amended = 0
                    RETURNING last_seq""",
-                _text(result), job_id, run_no,
+                _text(result), self.now(), job_id, run_no,
             )  # fmt: skip
             if seq is None:
                 return False
@@ -443,7 +443,7 @@ class AiStore:
 
     async def cancelled_of(self, job_ids: Sequence[str]) -> list[str]:
         """Return which of these jobs have been cancelled."""
-        async with self.database.read() as tx:
+        async with self.database.read(snapshot=False) as tx:
             within, argument = tx.in_list("job_id", job_ids)
             rows = await tx.fetch_tuples(
                 f"SELECT job_id FROM ai_job WHERE status = 'cancelled' AND {within}", argument
@@ -466,23 +466,20 @@ class AiStore:
     async def _next_seq(self, tx: Tx, job_id: str) -> int:
         return int(
             await tx.fetch_value(
-                "UPDATE ai_job SET last_seq = last_seq + 1 WHERE job_id = ? RETURNING last_seq",
+                f"UPDATE ai_job SET {_NEXT_EVENT} WHERE job_id = ? RETURNING last_seq",
+                self.now(),
                 job_id,
             )
         )
 
     async def _event(self, tx: Tx, job_id: str, seq: int, event: Event) -> None:
-        """Write an event to deliver; the caller has drawn `seq` and so holds the job's row."""
+        """Write an event; the caller has drawn `seq` (`_NEXT_EVENT`) and so holds the job's row."""
         told = msgspec.structs.replace(event, event_seq=seq, at=_iso(self.clock()))
         await tx.execute(
             """INSERT INTO ai_event (job_id, seq, event_type, payload, created_ms, made_ms)
                VALUES (?, ?, ?, ?, ?, ?)""",
             job_id, seq, event.event_type, msgspec.json.encode(told).decode(), self.clock(),
             self.now(),
-        )  # fmt: skip
-        await tx.execute(
-            "UPDATE ai_job SET next_delivery_ms = COALESCE(next_delivery_ms, ?) WHERE job_id = ?",
-            self.now(), job_id,
         )  # fmt: skip
 
     def _told(self, queued: bool = False) -> None:

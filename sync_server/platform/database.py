@@ -287,6 +287,15 @@ def _rows(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[sqlite
     return cursor.execute(sql, args).fetchall()
 
 
+async def _keep_session(_connection: Any) -> None:
+    """Leave a session as it is when its connection goes back to the pool.
+
+    An open transaction is rolled back before this is called. Nothing here sets variables, takes
+    locks of a session or listens on a pooled connection, so there is nothing else to undo, and each
+    use of a connection is one way to the server and back shorter.
+    """
+
+
 class Database:
     """A pool of connections to one database, by URL.
 
@@ -324,7 +333,7 @@ class Database:
             low, high = pool
             try:
                 await self.engine.start_connection_pool(
-                    min_size=low, max_size=high, command_timeout=30
+                    min_size=low, max_size=high, command_timeout=30, reset=_keep_session
                 )
             except DRIVER_FAULTS as error:
                 raise DatabaseError(f"no connection to PostgreSQL: {error}") from error
@@ -366,19 +375,24 @@ class Database:
                 self.engine.current_transaction.set(outer)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Tx]:
-        """Open a read-only snapshot."""
+    async def read(self, *, snapshot: bool = True) -> AsyncIterator[Tx]:
+        """Open a read-only snapshot.
+
+        `snapshot=False` is for one statement, or for several that need not agree: PostgreSQL then
+        runs each by itself and saves the way there and back for BEGIN and for COMMIT.
+        """
         try:
             if isinstance(self.engine, SingleWriterSQLiteEngine):
                 async with self.engine.read() as current:
                     yield Tx("sqlite", current.connection)
             else:
                 assert isinstance(self.engine, PostgresEngine) and self.engine.pool is not None
-                async with (
-                    self.engine.pool.acquire() as connection,
-                    connection.transaction(isolation="repeatable_read", readonly=True),
-                ):
-                    yield Tx("postgres", connection)
+                async with self.engine.pool.acquire() as connection:
+                    if not snapshot:
+                        yield Tx("postgres", connection)
+                        return
+                    async with connection.transaction(isolation="repeatable_read", readonly=True):
+                        yield Tx("postgres", connection)
         except DRIVER_FAULTS as error:
             translated = translate_error(error)
             if translated is error:
