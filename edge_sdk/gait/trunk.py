@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.gait.anatomy import HIND, MIDDLES, PAWS, RIGID_PAIRS, TAIL_BASE, WITHERS
-from edge_sdk.gait.body_track import BodyTrack
+from edge_sdk.gait.body_track import DIGITS, BodyTrack
 from edge_sdk.gait.cycle_fit import CycleFit, stride_members
 from edge_sdk.gait.limb_cycle import DUTY, TOUCHDOWN
 
@@ -30,7 +30,7 @@ ODD_ORDERS: Final = (1, 3)
 # Noise per hertz in the slow band over that above it: 1 when no error lasts, and never more.
 LONGEST_NOISE: Final = 4.5
 # Relative error of that ratio, and least noise of a height in trunk lengths.
-LASTS_SCATTER: Final = 0.2
+LASTS_SCATTER: Final = 0.5
 LEAST_NOISE: Final = 0.003
 LEAST_SEEN: Final = 0.4
 # A standing paw may rise or sink evenly, a middle joint follow an arc: what holds their courses.
@@ -38,10 +38,15 @@ COURSE_HELD: Final = np.array(
     [np.diag([1e-6, 1e-6, held, held]) for held in (1e6,) * 4 + (1e-6,) * 4]
 )
 # A trunk that is unsteady both heaves and pitches. Heaving is seen against the ground, with the
-# errors of the standing paws; pitching between two points of the trunk itself. Pitching's usual
-# share, and how far (relative) a dog is from it.
+# errors of the standing paws, and a camera a little above takes the trunk's swinging sideways for
+# it (error of its square); pitching between two points of the trunk itself. Pitching's usual share,
+# and how far (relative) a dog is from it; and those of its waves once a stride, which are a part of
+# the whole only, but of keypoints' slow errors the least.
+HEAVE_ERROR: Final = 1e-4
 PITCH_SHARE: Final = 0.65
 PITCH_SCATTER: Final = 0.5
+ODD_SHARE: Final = 0.3
+ODD_SCATTER: Final = 2.0
 # What dogs show, before looking: median of the sway in trunk lengths, scatter of its logarithm.
 USUAL_SWAY: Final = 0.007
 SWAY_SCATTER: Final = 0.8
@@ -141,8 +146,10 @@ def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[
     split = _Splitter(track, fit.phase)
     both = front + rear - 2 * level
     grounded = seen & (trust > 0)
-    # A lens that hunts for its zoom moves heights and the trunk's length alike.
-    both = both - split.shared(both, length, grounded) * length
+    # A lens that hunts for its zoom moves heights and the trunk's length alike. A trunk that turns
+    # changes slowly how long it looks, and with it the unit of heights that do not change.
+    turn = np.round(track.length_px.mean() / track.length_px, DIGITS)
+    both = both - split.shared(both, np.stack([length, turn], axis=1), grounded)
     heaving = split(both[:, None], grounded)
     pitching = split(np.stack([front - rear, length], axis=1), seen)
     if not heaving or not pitching:
@@ -153,12 +160,16 @@ def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[
     (heaved, heaved_error), (ends, ends_error) = (
         (part.variance(lasts) / 2, part.error(lasts) / 2) for part in (heave, pitch)
     )
-    total, error = heaved + ends, float(np.hypot(heaved_error, ends_error))
-    alone = ends / PITCH_SHARE
-    unsure = np.hypot(ends_error, PITCH_SCATTER * max(ends, 0.0)) / PITCH_SHARE
-    error, unsure = max(error, 1e-9), max(unsure, 1e-9)
-    seen = (total / error**2 + alone / unsure**2) / (1 / error**2 + 1 / unsure**2)
-    return _believed(seen, 1.0 / np.hypot(1.0 / error, 1.0 / unsure))
+    odd, odd_error = (value / 2 for value in pitch.odd(lasts))
+    guesses = [(heaved + ends, float(np.sqrt(heaved_error**2 + ends_error**2 + HEAVE_ERROR**2)))]
+    for part, its_error, share, scatter in (
+        (ends, ends_error, PITCH_SHARE, PITCH_SCATTER),
+        (odd, odd_error, ODD_SHARE, ODD_SCATTER),
+    ):
+        unsure = float(np.hypot(its_error, scatter * max(part, 0.0))) / share
+        guesses.append((part / share, max(unsure, 1e-9)))
+    pull = sum(error**-2 for _, error in guesses)
+    return _believed(sum(guess * error**-2 for guess, error in guesses) / pull, pull**-0.5)
 
 
 def _believed(seen: float, error: float) -> tuple[float, float]:
@@ -223,6 +234,12 @@ class _Parts:
         noise = self._slow_noise(lasts)
         return self.uneven + self.slow - noise * (1.0 + 2 * len(ODD_ORDERS) / self.waves)
 
+    def odd(self, lasts: float) -> tuple[float, float]:
+        """What the uneven waves alone moved, without the noise, and its standard error by it."""
+        noise = self._slow_noise(lasts) * 2 * len(ODD_ORDERS) / self.waves
+        draw = float(np.sqrt(1.0 / len(ODD_ORDERS)))
+        return self.uneven - noise, noise * float(np.hypot(draw, LASTS_SCATTER))
+
     def error(self, lasts: float) -> float:
         """Standard error of `variance` by the noise alone: its own draw, and `lasts`."""
         return self._slow_noise(lasts) * float(np.hypot(np.sqrt(2.0 / self.waves), LASTS_SCATTER))
@@ -242,13 +259,15 @@ class _Splitter:
         self._waves = int(2 * track.duration_s * SLOWER_THAN_HZ)
         self._slow = np.cos(np.pi * np.outer(share, np.arange(1, self._waves + 1)))
 
-    def shared(self, signal: Array, other: Array, seen: Flags) -> float:
-        """How much of a signal goes with another one, beyond drift and stride (regression)."""
+    def shared(self, signal: Array, others: Array, seen: Flags) -> Array:
+        """What of a signal (T,) goes with others (T, n), beyond drift and stride (regression)."""
         if int(seen.sum()) < 2 * self._stride.shape[1]:
-            return 0.0
-        stride, pair = self._stride[seen], np.stack([signal, other], axis=1)[seen]
+            return np.zeros(len(signal))
+        stride, pair = self._stride[seen], np.column_stack([others, signal])[seen]
         rest = pair - stride @ _solved(stride, pair, 1e-6)
-        return float(rest[:, 0] @ rest[:, 1]) / max(float(rest[:, 1] @ rest[:, 1]), 1e-12)
+        causes, effect = rest[:, :-1], rest[:, -1]
+        matrix = causes.T @ causes + 1e-12 * np.eye(others.shape[1])
+        return np.asarray(others @ np.linalg.solve(matrix, causes.T @ effect))
 
     def __call__(self, signals: Array, seen: Flags) -> list[_Parts]:
         """Split signals (T, n) of the frames seen (T,); nothing when too few of those are left."""

@@ -26,7 +26,7 @@ from model_export.synth.camera_effects import CameraEffects
 from model_export.synth.company import Person, leash
 from model_export.synth.expression import Expression
 from model_export.synth.filming import CameraPath, Filming, plan_cameras, reach_points
-from model_export.synth.gait import random_gait
+from model_export.synth.gait import random_gait, with_other_faults
 from model_export.synth.gait_truth import measure
 from model_export.synth.images import Split, fray, ground_row_px, shadow_spots
 from model_export.synth.kinematics import GaitPlan, Motion
@@ -272,6 +272,8 @@ class WalkClip(_FilmViews):
         rng = np.random.default_rng((_STREAM[split], seed))
         animal = dog or Dog.random(rng, split)
         params = random_gait(rng, animal.body, **gait)
+        if not {"unsteady", "fold_hind"} & set(gait):
+            params = with_other_faults(rng.spawn(1)[0], params)
         how = filming or Filming.random(rng, side_view)
         usual = SIZES[int(rng.integers(len(SIZES)))]
         size = (width or usual[0], height or usual[1])

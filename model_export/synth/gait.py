@@ -33,7 +33,8 @@ class GaitParams:
     fore and hind; `fold` how far the pasterns fold, 1 = usual; `skip_rate` chance that a stride of
     `skip_left`'s hind limb is carried; `*_cv` and `limb_jitter` variation from stride to stride as
     share of a stride; `bob`, `head_bob`, `sway` amplitudes in body units, `*_uneven` their
-    once-a-stride part, which lameness brings; `pitch` of the trunk in degrees.
+    once-a-stride part, which lameness brings; `pitch` of the trunk in degrees; `unsteady` 0 to 1,
+    how far the trunk heaves and nods as no stride asks for.
     """
 
     gait: GaitName = "walk"
@@ -59,6 +60,7 @@ class GaitParams:
     head_bob_uneven: float = 0.0
     sway: float = 0.012
     pitch_deg: float = 1.0
+    unsteady: float = 0.0
     wag: float = 0.2
     severity: float = 0.0
     lame_left: bool | None = None
@@ -156,6 +158,21 @@ def _lamed(rng: np.random.Generator, g: GaitParams, severity: float, left: bool)
         stride_length=g.stride_length * (1.0 - share(0.0, 0.14)),
         pitch_deg=g.pitch_deg + share(0.0, 2.0),
     )
+
+
+def with_other_faults(rng: np.random.Generator, g: GaitParams) -> GaitParams:
+    """The same dog with faults that do not grow with its lameness, as in the examination of
+    kinematic dogs (`tests/support/gait_clips.py`): half of the lame ones have an unsteady trunk,
+    three in ten a stiff second hind limb. Sound dogs ride as quietly as sound dogs do.
+    """
+    quiet, shaken, second, stiff = rng.uniform((0, 0.1, 0, 0.3), (0.12, 1.0, 1, 0.9))
+    if g.severity == 0.0:
+        return replace(g, unsteady=float(quiet))
+    one, two = g.fold_hind
+    if second < 0.3:
+        one, two = (one, two * float(stiff)) if g.lame_left else (one * float(stiff), two)
+    unsteady = float(shaken if rng.random() < 0.5 else quiet)
+    return replace(g, unsteady=unsteady, fold_hind=(one, two))
 
 
 def _reachable(g: GaitParams, body: Morphology) -> GaitParams:

@@ -173,8 +173,12 @@ class GaitPlan:
         """Draw strides and wandering for the times 0 .. `seconds`; default straight ahead."""
         root = path or Straight(gait.speed)
         events = stride_events(rng, gait, body, seconds, root)
-        hz = rng.uniform(0.08, 0.8, (5, 6, 1))
-        return GaitPlan(gait, body, root, events, hz, rng.uniform(0, 2 * np.pi, (5, 6, 1)))
+        hz, turn = rng.uniform(0.08, 0.8, (5, 6, 1)), rng.uniform(0, 2 * np.pi, (5, 6, 1))
+        # From a stream of its own: what came later has these, and every other draw stays.
+        own = rng.spawn(1)[0]
+        hz = np.concatenate((hz, own.uniform(0.08, 0.8, (2, 6, 1))))
+        turn = np.concatenate((turn, own.uniform(0, 2 * np.pi, (2, 6, 1))))
+        return GaitPlan(gait, body, root, events, hz, turn)
 
     def at(self, times_s: FloatArray) -> Motion:
         """The dog at these times (T,); a paw on the ground does not move."""
@@ -224,6 +228,12 @@ def _trunk_motion(
     pelvis_z = g.bob * double + g.bob_uneven * np.cos(cycle - 0.8) + 0.002 * wander[0]
     thorax_z = 0.8 * g.bob * np.cos(2 * cycle - 0.6) + 0.25 * g.bob_uneven * np.cos(cycle - 2.0)
     pitch = np.radians(g.pitch_deg) * np.sin(2 * cycle + 0.3)
+    # An unsteady trunk drifts up and down, each end for itself, and drops at one side's step.
+    # It is carried lower, so that the limbs still reach.
+    drop = g.unsteady * np.cos(cycle + 1.0)
+    pelvis_z += 0.02 * g.unsteady * wander[5] + 0.016 * drop
+    thorax_z += 0.02 * g.unsteady * wander[6] - 0.006 * drop
+    low += 0.02 * g.unsteady
     thorax = pose.thorax + np.stack((0 * cycle, thorax_z - low, pitch), -1)
     pelvis = pose.pelvis + np.stack(
         (0.006 * np.sin(2 * cycle), pelvis_z - low, -0.8 * pitch + 0.02 * wander[1]), -1

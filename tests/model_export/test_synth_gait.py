@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model_export.synth.actions import ACTIONS, act
-from model_export.synth.gait import GaitParams, random_gait
+from model_export.synth.gait import GaitParams, random_gait, with_other_faults
 from model_export.synth.gait_truth import measure
 from model_export.synth.kinematics import FL, FR, RL, RR, GaitPlan
 from model_export.synth.morphology import ARCHETYPES, Morphology
@@ -52,9 +52,10 @@ def test_a_paw_on_the_ground_does_not_slide(seed):
     assert motion.contacts.mean() > 0.3
 
 
+@pytest.mark.parametrize("unsteady", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_bones_keep_their_length(seed):
-    plan = planned(seed)
+def test_bones_keep_their_length(seed, unsteady):
+    plan = planned(seed, unsteady=unsteady)
     limbs = plan.at(TIMES).skeleton.limbs
     lengths = LimbLengths.of(plan.body)
     hind = limbs[:, [RL, RR]]
@@ -128,6 +129,40 @@ def test_lame_dogs_show_several_signs_together_and_sound_dogs_none():
     assert np.mean([g.skip_rate > 0 for g in lame]) > 0.3
     other = [random_gait(rng, body, severity=0.9, lame_left=False) for _ in range(20)]
     assert all(g.hind_stance_si > 5 for g in other)
+
+
+def test_an_unsteady_trunk_heaves_and_nods_and_its_paws_still_stand():
+    def beyond_the_even_bob(plan):
+        times = np.arange(0, SECONDS, 1 / 60)
+        motion = plan.at(times)
+        s = motion.skeleton
+        heights = np.stack([s.thorax_xyz[:, 2], s.pelvis_xyz[:, 2]], axis=1)
+        turn = 4 * np.pi * measure(plan, SECONDS).stride_hz * times
+        even = np.stack([np.ones_like(times), np.cos(turn), np.sin(turn)], axis=1)
+        return heights - even @ np.linalg.lstsq(even, heights, rcond=None)[0], motion
+
+    steady, _ = beyond_the_even_bob(planned(3, gait="walk", severity=0.0))
+    shaken, motion = beyond_the_even_bob(planned(3, gait="walk", severity=0.0, unsteady=0.8))
+    assert shaken.std() > 3 * steady.std()
+    nods = shaken[:, 0] - shaken[:, 1]
+    assert nods.std() > 3 * (steady[:, 0] - steady[:, 1]).std()
+    for limb in range(4):
+        paws = motion.skeleton.limbs[motion.contacts[:, limb], limb, PAW, 2]
+        assert np.allclose(paws, PAW_HEIGHT)
+
+
+def test_dogs_of_films_are_unsteady_and_stiff_apart_from_their_lameness():
+    rng, body = np.random.default_rng(5), ARCHETYPES["train"][0]
+    lame = [random_gait(rng, body, severity=0.6, lame_left=True) for _ in range(200)]
+    shown = [with_other_faults(rng, g) for g in lame]
+    assert 0.3 < np.mean([g.unsteady > 0.12 for g in shown]) < 0.7
+    second = [a.fold_hind[1] < b.fold_hind[1] for a, b in zip(shown, lame, strict=True)]
+    assert 0.15 < np.mean(second) < 0.45
+    assert all(a.fold_hind[0] == b.fold_hind[0] for a, b in zip(shown, lame, strict=True))
+    unsteady = np.array([g.unsteady for g in shown])
+    assert abs(np.corrcoef(unsteady, [g.hind_stance_si for g in shown])[0, 1]) < 0.2
+    sound = [with_other_faults(rng, random_gait(rng, body, severity=0.0)) for _ in range(50)]
+    assert all(g.unsteady <= 0.12 and min(g.fold_hind) > 0.6 for g in sound)
 
 
 def test_a_stiff_hind_limb_moves_less_in_its_joints():
