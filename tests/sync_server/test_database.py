@@ -85,6 +85,42 @@ async def test_a_cancelled_writer_gives_the_lock_back(database: Database) -> Non
         assert await tx.fetch_value("SELECT epoch FROM sync_clock") != "held"
 
 
+async def test_a_connection_comes_back_without_what_was_under_way(database: Database) -> None:
+    async def half_done(begun: asyncio.Event) -> None:
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE sync_clock SET epoch = 'half'")
+            begun.set()
+            await asyncio.sleep(60)
+
+    for _ in range(30):  # more than the pool has connections
+        begun = asyncio.Event()
+        task = asyncio.create_task(half_done(begun))
+        await begun.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with database.read(snapshot=False) as tx:
+            assert await tx.fetch_value("SELECT epoch FROM sync_clock") != "half"
+            if database.dialect == "postgres":
+                assert not tx.connection.is_in_transaction()
+
+
+async def test_a_snapshot_stands_still_and_single_reads_go_with_the_time(
+    database: Database,
+) -> None:
+    async def write(epoch: str) -> None:
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE sync_clock SET epoch = ?", epoch)
+
+    await write("before")
+    async with database.read() as still, database.read(snapshot=False) as moving:
+        assert await still.fetch_value("SELECT epoch FROM sync_clock") == "before"
+        assert await moving.fetch_value("SELECT epoch FROM sync_clock") == "before"
+        await asyncio.create_task(write("after"))
+        assert await still.fetch_value("SELECT epoch FROM sync_clock") == "before"
+        if database.dialect == "postgres":
+            assert await moving.fetch_value("SELECT epoch FROM sync_clock") == "after"
+
+
 async def test_a_child_task_does_not_write_in_its_parents_transaction(database: Database) -> None:
     async with database.transaction() as tx:
         await tx.execute("UPDATE sync_clock SET epoch = 'open'")
