@@ -56,7 +56,7 @@ SIGNAL_STIFLE: Final = 80.0
 # each range on top of its own, in degrees.
 VIEW_ERROR_DEG: Final = 2.0
 ROM_DEG: Final = 18.0
-STIFLE_SHARE: Final = 0.4
+STIFLE_SHARE: Final = 0.45
 SWAY: Final = 3.0
 STRIDE_CV: Final = 10.0
 LIMB_TIMING: Final = 12.0

@@ -39,14 +39,11 @@ COURSE_HELD: Final = np.array(
 )
 # A trunk that is unsteady both heaves and pitches. Heaving is seen against the ground, with the
 # errors of the standing paws, and a camera a little above takes the trunk's swinging sideways for
-# it (error of its square); pitching between two points of the trunk itself. Pitching's usual share,
-# and how far (relative) a dog is from it; and those of its waves once a stride, which are a part of
-# the whole only, but of keypoints' slow errors the least.
-HEAVE_ERROR: Final = 1e-4
+# it (error of its square); pitching between two points of the trunk itself. Pitching's usual share
+# of the whole, and how far (relative) a dog is from it.
+HEAVE_ERROR: Final = 2e-4
 PITCH_SHARE: Final = 0.65
 PITCH_SCATTER: Final = 0.5
-ODD_SHARE: Final = 0.3
-ODD_SCATTER: Final = 2.0
 # What dogs show, before looking: median of the sway in trunk lengths, scatter of its logarithm.
 USUAL_SWAY: Final = 0.007
 SWAY_SCATTER: Final = 0.8
@@ -160,16 +157,12 @@ def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[
     (heaved, heaved_error), (ends, ends_error) = (
         (part.variance(lasts) / 2, part.error(lasts) / 2) for part in (heave, pitch)
     )
-    odd, odd_error = (value / 2 for value in pitch.odd(lasts))
-    guesses = [(heaved + ends, float(np.sqrt(heaved_error**2 + ends_error**2 + HEAVE_ERROR**2)))]
-    for part, its_error, share, scatter in (
-        (ends, ends_error, PITCH_SHARE, PITCH_SCATTER),
-        (odd, odd_error, ODD_SHARE, ODD_SCATTER),
-    ):
-        unsure = float(np.hypot(its_error, scatter * max(part, 0.0))) / share
-        guesses.append((part / share, max(unsure, 1e-9)))
-    pull = sum(error**-2 for _, error in guesses)
-    return _believed(sum(guess * error**-2 for guess, error in guesses) / pull, pull**-0.5)
+    total, error = heaved + ends, float(np.hypot(np.hypot(heaved_error, ends_error), HEAVE_ERROR))
+    alone = ends / PITCH_SHARE
+    unsure = np.hypot(ends_error / PITCH_SHARE, PITCH_SCATTER * max(alone, total, 0.0))
+    error, unsure = max(error, 1e-9), max(unsure, 1e-9)
+    seen = (total / error**2 + alone / unsure**2) / (1 / error**2 + 1 / unsure**2)
+    return _believed(seen, 1.0 / np.hypot(1.0 / error, 1.0 / unsure))
 
 
 def _believed(seen: float, error: float) -> tuple[float, float]:
@@ -233,12 +226,6 @@ class _Parts:
         """What moved, without the noise, of which a slow hertz holds `lasts` times as much."""
         noise = self._slow_noise(lasts)
         return self.uneven + self.slow - noise * (1.0 + 2 * len(ODD_ORDERS) / self.waves)
-
-    def odd(self, lasts: float) -> tuple[float, float]:
-        """What the uneven waves alone moved, without the noise, and its standard error by it."""
-        noise = self._slow_noise(lasts) * 2 * len(ODD_ORDERS) / self.waves
-        draw = float(np.sqrt(1.0 / len(ODD_ORDERS)))
-        return self.uneven - noise, noise * float(np.hypot(draw, LASTS_SCATTER))
 
     def error(self, lasts: float) -> float:
         """Standard error of `variance` by the noise alone: its own draw, and `lasts`."""

@@ -161,9 +161,11 @@ def _lamed(rng: np.random.Generator, g: GaitParams, severity: float, left: bool)
 
 
 def with_other_faults(rng: np.random.Generator, g: GaitParams) -> GaitParams:
-    """The same dog with faults that do not grow with its lameness, as in the examination of
-    kinematic dogs (`tests/support/gait_clips.py`): half of the lame ones have an unsteady trunk,
-    three in ten a stiff second hind limb. Sound dogs ride as quietly as sound dogs do.
+    """The same dog with faults that do not grow with its lameness.
+
+    As in the examination of kinematic dogs (`tests/support/gait_clips.py`): five in six of those
+    that are not sound, which makes half of all dogs, have an unsteady trunk, and three in ten a
+    stiff second hind limb. Sound dogs ride as quietly as sound dogs do.
     """
     quiet, shaken, second, stiff = rng.uniform((0, 0.1, 0, 0.3), (0.12, 1.0, 1, 0.9))
     if g.severity == 0.0:
@@ -171,7 +173,7 @@ def with_other_faults(rng: np.random.Generator, g: GaitParams) -> GaitParams:
     one, two = g.fold_hind
     if second < 0.3:
         one, two = (one, two * float(stiff)) if g.lame_left else (one * float(stiff), two)
-    unsteady = float(shaken if rng.random() < 0.5 else quiet)
+    unsteady = float(shaken if rng.random() < 5 / 6 else quiet)
     return replace(g, unsteady=unsteady, fold_hind=(one, two))
 
 
