@@ -47,8 +47,9 @@ PITCH_SCATTER: Final = 0.5
 # What dogs show, before looking: median of the sway in trunk lengths, scatter of its logarithm.
 USUAL_SWAY: Final = 0.007
 SWAY_SCATTER: Final = 0.8
-# A clip shows a sample of the dog's sway: relative error of its square.
+# A clip shows a sample of the dog's sway: relative error of its square in a clip of 8 s.
 SAMPLED: Final = 0.3
+SAMPLED_S: Final = 8.0
 _SWAYS: Final = np.exp(np.linspace(np.log(0.001), np.log(0.08), 64))
 
 
@@ -162,16 +163,18 @@ def _sway(track: BodyTrack, up: Array, fit: CycleFit, standing: Array) -> tuple[
     unsure = np.hypot(ends_error / PITCH_SHARE, PITCH_SCATTER * max(alone, total, 0.0))
     error, unsure = max(error, 1e-9), max(unsure, 1e-9)
     seen = (total / error**2 + alone / unsure**2) / (1 / error**2 + 1 / unsure**2)
-    return _believed(seen, 1.0 / np.hypot(1.0 / error, 1.0 / unsure))
+    sampled = SAMPLED * float(np.sqrt(SAMPLED_S / max(track.duration_s, 1.0)))
+    return _believed(seen, 1.0 / np.hypot(1.0 / error, 1.0 / unsure), sampled)
 
 
-def _believed(seen: float, error: float) -> tuple[float, float]:
+def _believed(seen: float, error: float, sampled: float) -> tuple[float, float]:
     """Sway (RMS) and its error from a sum of two variances, with what dogs usually show.
 
+    `error` of the sum, `sampled` how far (relative) the clip's sum is from the dog's.
     The mean logarithm under the prior: a clip too noisy to tell says what is usual, not nothing.
     """
     true = 2.0 * _SWAYS**2
-    spread = np.hypot(error, SAMPLED * true)
+    spread = np.hypot(error, sampled * true)
     chance = (
         -0.5 * (np.log(_SWAYS / USUAL_SWAY) / SWAY_SCATTER) ** 2
         - 0.5 * ((seen - true) / spread) ** 2
