@@ -90,8 +90,10 @@ class Dispatcher:
                 self._lanes.add(task)
                 task.add_done_callback(self._ended)
             if not claimed:
+                # Not `wait_for`: in Python 3.11 it loses a cancel that comes with the wake.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._poll_s)
+                    async with asyncio.timeout(self._poll_s):
+                        await self._wake.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._lanes.discard(task)

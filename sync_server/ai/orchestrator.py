@@ -162,8 +162,10 @@ class Orchestrator:
                 self._gap.set()
                 await asyncio.sleep(0.3)
             if not full:
+                # Not `wait_for`: in Python 3.11 it loses a cancel that comes with the set.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._gap.wait(), self._reconcile_s)
+                    async with asyncio.timeout(self._reconcile_s):
+                        await self._gap.wait()
 
     async def enqueue_waiting(self) -> bool:
         """Enqueue a batch of what waits; say whether there may be more."""

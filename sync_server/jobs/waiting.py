@@ -85,7 +85,8 @@ async def stream(
                         yield _message(kind, job.event_no, live_status(job))
                     return
                 try:
-                    await asyncio.wait_for(woken.wait(), LOOK_AGAIN_S)
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await woken.wait()
                 except TimeoutError:
                     if loop.time() - quiet_since >= PING_S:
                         quiet_since = loop.time()

@@ -97,7 +97,8 @@ async def _pokes(platform: Platform, user_no: int) -> AsyncIterator[ServerSentEv
         yield ServerSentEventMessage(event="pull", data="")
         while True:
             try:
-                await asyncio.wait_for(poked.wait(), PING_S)
+                async with asyncio.timeout(PING_S):
+                    await poked.wait()
             except TimeoutError:
                 yield PING
             else:

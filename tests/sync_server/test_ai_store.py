@@ -292,3 +292,27 @@ async def test_a_run_that_ended_without_its_job_is_done_anew_and_in_the_end_give
         "failed", "INTERNAL_ERROR", "SYSTEM_ERROR"
     )  # fmt: skip
     assert await events(store) == ["STATUS", "FAILED"]
+
+
+async def test_it_stops_though_there_is_news_at_that_moment(
+    store: AiStore, orchestrator: tuple[Orchestrator, Engine]
+) -> None:
+    made, _ = orchestrator
+    made.start()
+    await asyncio.sleep(0.05)
+    store.on_event()  # wakes the deliveries
+    store.on_queued()  # and the filling, and in the same turn of the loop both are cancelled
+    await asyncio.wait_for(made.stop(), 10)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_deliveries_stop_whatever_turn_the_news_comes_in(store: AiStore, turns: int) -> None:
+    dispatcher = Dispatcher(store, "one", None, lambda: [])
+    dispatcher.start()
+    await asyncio.sleep(0.05)
+    stopping = asyncio.create_task(dispatcher.stop())
+    dispatcher.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+        dispatcher.wake()
+    await asyncio.wait_for(stopping, 10)
