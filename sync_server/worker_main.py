@@ -38,9 +38,10 @@ async def run_worker(settings: Settings, port: int = 0, host: str = "127.0.0.1")
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one request; two paths need no web framework."""
     try:
-        line = await asyncio.wait_for(reader.readline(), _READ_S)
-        while (await asyncio.wait_for(reader.readline(), _READ_S)).strip():
-            pass
+        async with asyncio.timeout(_READ_S):
+            line = await reader.readline()
+            while (await reader.readline()).strip():
+                pass
         path = line.split(b" ")[1] if line.count(b" ") >= 2 else b""
         status, kind, body = HTTPStatus.NOT_FOUND, "text/plain", b""
         if path == b"/healthz":

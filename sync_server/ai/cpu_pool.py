@@ -47,7 +47,8 @@ class _Worker:
         )  # fmt: skip
         worker = cls(process)
         try:
-            await asyncio.wait_for(worker.answer(), START_S)
+            async with asyncio.timeout(START_S):
+                await worker.answer()
         except BaseException:
             await worker.kill()
             raise
@@ -112,7 +113,8 @@ class ProcessPool:
             self._busy.add(worker)
             whole = False
             try:
-                kind, value = await asyncio.wait_for(worker.call(function, args), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    kind, value = await worker.call(function, args)
                 whole = True
             finally:
                 self._busy.discard(worker)

@@ -488,7 +488,8 @@ def _system_failure(stage: str, percent: int, code: str, words: Words, reason: s
 
 
 async def _limited(work: Any, timeout_s: float) -> Json:
-    done: Json = await asyncio.wait_for(work, timeout_s)
+    async with asyncio.timeout(timeout_s):
+        done: Json = await work
     return done
 
 

@@ -344,7 +344,8 @@ class Database:
             await self.engine.close()
         elif isinstance(self.engine, PostgresEngine) and self.engine.pool is not None:
             try:
-                await asyncio.wait_for(self.engine.close_connection_pool(), 5)
+                async with asyncio.timeout(5):
+                    await self.engine.close_connection_pool()
             except TimeoutError:
                 if self.engine.pool is not None:
                     self.engine.pool.terminate()

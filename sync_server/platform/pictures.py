@@ -75,7 +75,8 @@ async def clean_picture(
             cwd="/",
         )  # fmt: skip
         try:
-            output, _ = await asyncio.wait_for(child.communicate(data), wall_s)
+            async with asyncio.timeout(wall_s):
+                output, _ = await child.communicate(data)
         except TimeoutError:
             raise Problem("picture_too_large", "the picture takes too long to decode") from None
         finally:

@@ -162,7 +162,8 @@ async def _connect(
     tls_name = target.host if target.scheme == "https" else None
     for address in addresses[:_ADDRESSES_TRIED]:
         try:
-            return await asyncio.wait_for(connect(address, target.port, tls_name), policy.idle_s)
+            async with asyncio.timeout(policy.idle_s):
+                return await connect(address, target.port, tls_name)
         except ssl.SSLError:
             raise FetchFailed("the host's certificate or TLS is wrong") from None
         except (OSError, TimeoutError) as error:
@@ -189,7 +190,8 @@ async def _download(
     answer = _Answer(http, reader, policy)
     try:
         writer.write((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
-        await asyncio.wait_for(writer.drain(), policy.idle_s)
+        async with asyncio.timeout(policy.idle_s):
+            await writer.drain()
         _check_head(await answer.head(), policy)
         return await _save(answer, policy, scratch)
     except TimeoutError:
@@ -241,8 +243,10 @@ class _Answer:
             event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            # Each byte of a slow sender starts this anew; the total limit ends it.
-            data = await asyncio.wait_for(self._reader.read(_READ_BYTES), self._policy.idle_s)
+            # Each byte of a slow sender starts this anew; the total limit ends it. (Not `wait_for`:
+            # in Python 3.11 it loses the total limit's cancel when a byte comes with it.)
+            async with asyncio.timeout(self._policy.idle_s):
+                data = await self._reader.read(_READ_BYTES)
             self._http.receive_data(data)
 
 

@@ -156,7 +156,8 @@ async def _run(arguments: tuple[str, ...], wall_s: float) -> _Answer:
             cwd="/",
         )  # fmt: skip
         try:
-            output, _ = await asyncio.wait_for(child.communicate(), wall_s)
+            async with asyncio.timeout(wall_s):
+                output, _ = await child.communicate()
         except TimeoutError:
             raise VideoRefused("too_large", "the video takes too long to read") from None
         finally:

@@ -122,7 +122,8 @@ async def _current(platform: Platform) -> _Loaded:
         loaded.checking.add_done_callback(_note_failure)
     if loaded.version < 0 and loaded.checking is not None:
         try:
-            await asyncio.wait_for(asyncio.shield(loaded.checking), LOAD_TIMEOUT_S)
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                await asyncio.shield(loaded.checking)
         except TimeoutError:
             raise DatabaseBusy("no connection to load the regions") from None
     return loaded
