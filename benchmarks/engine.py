@@ -11,22 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import geopandas
 import numpy as np
-import shapely
 
 from game_engine import cells
 from game_engine.capture import capture
 from game_engine.judge import judge
-from game_engine.regions import Level, RegionIndex, RegionShape
 from game_engine.rules import CURRENT_RULES, rules_for
 from game_engine.track import Fixes, clean
 from game_engine.trust import TrustContext
+from tests.support.korea import korea
 
 RULES = rules_for(CURRENT_RULES)
 SEOUL = (37.5665, 126.978)
 METRES_PER_DEGREE: Final = 111_195.08
-MAPS: Final = Path(__file__).parents[2] / "shared" / "data" / "regions"
+DATA: Final = Path(__file__).parents[2] / "shared" / "data"
 RUNS: Final = 60
 HOSTILE_RUNS: Final = 50
 WALK_FIXES: Final = 1_800
@@ -89,20 +87,6 @@ def report(name: str, call: Callable[[], object], goal_ms: float | None, runs: i
     print(f"{name:<58} p50 {p50:8.3f} ms  p95 {p95:8.3f} ms{goal}")
 
 
-def korea() -> RegionIndex | None:
-    """Provinces and municipalities, or None where their maps are not."""
-    shapes = []
-    levels: tuple[tuple[Level, str], ...] = (("province", "provinces"), ("city", "municipalities"))
-    for level, part in levels:
-        path = MAPS / f"skorea-{part}-2018-topo-simple.json"
-        if not path.exists():
-            return None
-        frame = geopandas.read_file(path)
-        for code, outline in zip(frame.code, frame.geometry, strict=True):
-            shapes.append(RegionShape(int(code), level, shapely.to_wkb(outline)))
-    return RegionIndex(shapes)
-
-
 def main() -> None:
     """Print all figures."""
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one used;")
@@ -136,8 +120,9 @@ def main() -> None:
         report("  judge", lambda fixes=fixes: judge(fixes, known, RULES), 2.5)
     print()
 
-    index = korea()
-    if index is not None:
+    found = korea(DATA)
+    if found is not None:
+        index = found[0]
         lat, lng = rng.uniform(34, 38.5, 100_000), rng.uniform(126, 129.5, 100_000)
         report("regions of 100,000 places in Korea", lambda: index.assign(lat, lng), 1_000.0, 5)
         print()

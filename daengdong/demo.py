@@ -160,7 +160,8 @@ async def _server(
         if not keep and process.returncode is None:
             process.send_signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 10)
+                async with asyncio.timeout(10):
+                    await process.wait()
             if process.returncode is None:
                 process.kill()
                 await process.wait()

@@ -267,7 +267,8 @@ class WalkClip(_FilmViews):
 
         `side_view`: within 20 degrees of the side (what gait analysis asks for), else any view.
         `gait`: arguments of `random_gait` and fields of GaitParams, as `severity=0.0`,
-        `gait="trot"`, `hind_stance_si=-20.0`, `skip_rate=.3`.
+        `gait="trot"`, `hind_stance_si=-20.0`, `skip_rate=.3`. Faults beside lameness are drawn too
+        (`with_other_faults`), but not where `unsteady` or `fold_hind` is given.
         """
         rng = np.random.default_rng((_STREAM[split], seed))
         animal = dog or Dog.random(rng, split)

@@ -90,7 +90,6 @@ class Dispatcher:
                 self._lanes.add(task)
                 task.add_done_callback(self._ended)
             if not claimed:
-                # Not `wait_for`: in Python 3.11 it loses a cancel that comes with the wake.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await self._wake.wait()

@@ -162,7 +162,6 @@ class Orchestrator:
                 self._gap.set()
                 await asyncio.sleep(0.3)
             if not full:
-                # Not `wait_for`: in Python 3.11 it loses a cancel that comes with the set.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._reconcile_s):
                         await self._gap.wait()

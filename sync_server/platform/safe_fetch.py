@@ -243,8 +243,7 @@ class _Answer:
             event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            # Each byte of a slow sender starts this anew; the total limit ends it. (Not `wait_for`:
-            # in Python 3.11 it loses the total limit's cancel when a byte comes with it.)
+            # Each byte of a slow sender starts this anew; the total limit ends it.
             async with asyncio.timeout(self._policy.idle_s):
                 data = await self._reader.read(_READ_BYTES)
             self._http.receive_data(data)

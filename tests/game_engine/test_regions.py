@@ -11,6 +11,7 @@ import pytest
 
 from game_engine.errors import InvalidRegionShape, MissingDependency
 from game_engine.regions import LEVELS, Level, RegionIndex, RegionShape
+from tests.support import korea as maps
 
 shapely = pytest.importorskip("shapely")
 
@@ -29,18 +30,11 @@ def box(
 @pytest.fixture(scope="module")
 def korea(data_folder: Path) -> tuple[RegionIndex, dict[int, str]]:
     """Provinces and municipalities of 2018 with their names by code."""
-    geopandas = pytest.importorskip("geopandas")
-    shapes, names = [], {}
-    files: tuple[tuple[Level, str], ...] = (("province", "provinces"), ("city", "municipalities"))
-    for level, part in files:
-        path = data_folder / "regions" / f"skorea-{part}-2018-topo-simple.json"
-        if not path.exists():
-            pytest.skip("the maps of regions are not on this machine")
-        frame = geopandas.read_file(path)
-        for code, name, outline in zip(frame.code, frame.name, frame.geometry, strict=True):
-            shapes.append(RegionShape(int(code), level, shapely.to_wkb(outline)))
-            names[int(code)] = name
-    return RegionIndex(shapes), names
+    pytest.importorskip("geopandas")
+    found = maps.korea(data_folder)
+    if found is None:
+        pytest.skip("the maps of regions are not on this machine")
+    return found
 
 
 def test_real_places_are_in_their_regions(korea: tuple[RegionIndex, dict[int, str]]) -> None:
