@@ -56,7 +56,7 @@ SIGNAL_STIFLE: Final = 80.0
 # each range on top of its own, in degrees.
 VIEW_ERROR_DEG: Final = 2.0
 ROM_DEG: Final = 18.0
-# Of the reach of a hind limb; the hock, nearer to the ground and clear of the trunk, is seen better.
+# Of a hind limb's reach. The hock is clear of the trunk and seen better: decision 0012.
 STIFLE_SHARE: Final = 0.45
 SWAY: Final = 3.0
 STRIDE_CV: Final = 10.0
