@@ -58,7 +58,7 @@ def test_every_route_answers_as_documented(database_url: str, tmp_path: Path) ->
             [
                 str(Path(sys.executable).parent / "schemathesis"), "run",
                 f"{address}/schema/openapi.json", "--checks", ",".join(CHECKS),
-                "--max-examples", str(examples), "--request-timeout", "10", "--workers", "2",
+                "--max-examples", str(examples), "--request-timeout", "10", "--workers", "1",
                 "--phases", "examples,coverage,fuzzing,stateful", "--no-color", "--no-shrink",
                 "--suppress-health-check", "all", "--generation-deterministic",
             ],
