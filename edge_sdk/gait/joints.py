@@ -44,6 +44,11 @@ DEPTH_SHARE: Final = 0.6
 HIP_DOWN_RANGE: Final = (0.14, 0.28)
 # Ends of the range are picked among the points of a noisy curve; fitted on generated walks.
 NOISE_IN_RANGE: Final = 4.0
+# The hip is moved to where thighs keep their length: this holds it near its usual place, as a
+# share of how far the stifles' arcs would pull it.
+HIP_CALM: Final = 0.03
+HIP_REACH: Final = 0.12
+FIT_STEPS: Final = 8
 # A joint must be seen in this share of the frames.
 LEAST_SEEN: Final = 0.4
 
@@ -67,9 +72,11 @@ def joint_curves(
     """Average the paths of paw, hock, stifle and tail base over the strides, then take angles.
 
     Paths are averaged before angles are taken: the angle of a noisy point is bent by its noise,
-    the angle of a mean path is not. `usable` (2, T) leaves out carried strides of the left and the
-    right hind limb. `foreshortening` is the cosine of the view's angle: a trunk seen obliquely is
-    short, so heights look too tall. Returns the left and the right limb.
+    the angle of a mean path is not. Then thigh and shank get one length each, the same on both
+    sides: keypoints of a limb behind the other one err, bones do not (decision 0012). `usable`
+    (2, T) leaves out carried strides of the left and the right hind limb. `foreshortening` is the
+    cosine of the view's angle: a trunk seen obliquely is short, so heights look too tall. Returns
+    the left and the right limb.
     """
     points = [joint[limb] for limb in HIND for joint in (PAWS, MIDDLES, TOPS)] + [TAIL_BASE]
     weight = track.weight[:, points].T.copy()
@@ -83,13 +90,19 @@ def joint_curves(
     # Seen obliquely or from above, near and far hip lie as far apart as their stifles do.
     means = [paths[at + 2].mean(1, keepdims=True) for at in (0, 3)]
     middle = (means[0] + means[1]) / 2
+    hips = [tail + np.array([HIP_FORWARD, -down]) + mean - middle for mean in means]
+    moved = _hip_shift(hips, [paths[2], paths[5]])
+    chains = np.stack(
+        [[hip + moved, paths[at + 2], paths[at + 1]] for hip, at in zip(hips, (0, 3), strict=True)]
+    )
+    _keep_lengths(chains)
     curves = []
-    for side, at in enumerate((0, 3)):
-        paw, hock, stifle = paths[at], paths[at + 1], paths[at + 2]
-        hip = tail + np.array([HIP_FORWARD, -down]) + means[side] - middle
+    for (hip, stifle, hock), at in zip(chains, (0, 3), strict=True):
         curves.append(
             JointCurves(
-                _angle(hip, stifle, hock), _angle(stifle, hock, paw), bool(seen[at : at + 3].all())
+                _angle(hip, stifle, hock),
+                _angle(stifle, hock, paths[at]),
+                bool(seen[at : at + 3].all()),
             )
         )
     return curves[0], curves[1]
@@ -122,6 +135,44 @@ def _hip_down(track: BodyTrack, foreshortening: float) -> float:
         return HIP_DOWN
     own = HIP_DOWN_PER_DEPTH * foreshortening * sum(deep) / len(deep)
     return float(np.clip((own * DEPTH_SHARE + HIP_DOWN * (1 - DEPTH_SHARE)), *HIP_DOWN_RANGE))
+
+
+def _hip_shift(hips: list[Array], stifles: list[Array]) -> Array:
+    """Shift (2,) of both hips after which the thighs' lengths change least over the stride.
+
+    `hips` and `stifles` of left and right, each (R, 64, 2); row 0 counts. Gauss-Newton steps on
+    the lengths about their mean.
+    """
+    shift = np.zeros(2)
+    for _ in range(FIT_STEPS):
+        slopes, rests = [], []
+        for hip, stifle in zip(hips, stifles, strict=True):
+            away = stifle[0] - hip[0] - shift
+            length = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)
+            slope = -away / length[:, None]
+            slopes.append(slope - slope.mean(0))
+            rests.append(length - length.mean())
+        jacobian, rest = np.concatenate(slopes), np.concatenate(rests)
+        pull = jacobian.T @ rest / len(rest) + HIP_CALM * shift
+        step = np.linalg.solve(jacobian.T @ jacobian / len(rest) + HIP_CALM * np.eye(2), pull)
+        shift = np.clip(shift - step, -HIP_REACH, HIP_REACH)
+    return np.asarray(shift)
+
+
+def _keep_lengths(chains: Array) -> None:
+    """Move hip, stifle and hock, each as little as the others, until the bones keep their length.
+
+    `chains` (2, 3, R, 64, 2), changed in place; the length of a bone is its mean over the stride
+    and over both sides.
+    """
+    lengths = np.linalg.norm(np.diff(chains, axis=1), axis=-1).mean(axis=(0, 3))[..., None, None]
+    for _ in range(FIT_STEPS):
+        for bone, length in enumerate(lengths):
+            along = chains[:, bone + 1] - chains[:, bone]
+            own = np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
+            move = (own - length) / own * along / 2
+            chains[:, bone] += move
+            chains[:, bone + 1] -= move
 
 
 def _mean_paths(xy: Array, weight: Array, phase: Array) -> Array:

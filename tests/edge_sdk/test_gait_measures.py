@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_sdk import gait
+from edge_sdk.gait.anatomy import HIND, TAIL_BASE, TOPS
 from edge_sdk.gait.clip_measures import SPECS, absent_measures
 from edge_sdk.gait.limb_cycle import Cycle, curve
 from edge_sdk.gait.measures import Measure, Spec, measured, student_975
@@ -120,6 +121,17 @@ class TestWhatIsMeasured:
             hock, stifle = walker.ranges(limb)
             assert seen[f"{side}_hock_rom"].value == pytest.approx(hock, abs=8), side
             assert seen[f"{side}_stifle_rom"].value == pytest.approx(stifle, abs=8), side
+
+    def test_a_hidden_stifle_is_held_by_its_bones(self):
+        # A net draws what it cannot see towards its usual place.
+        keypoints, times = SOUND.film()
+        stifle = TOPS[HIND[0]]
+        tail = keypoints[:, TAIL_BASE, :2]
+        place = keypoints[:, stifle, :2]
+        usual = tail + np.nanmean(place - tail, axis=0)
+        keypoints[:, stifle, :2] = 0.4 * place + 0.6 * usual
+        found = gait.score(keypoints, times).measures["left_stifle_rom"].value
+        assert found == pytest.approx(SOUND.ranges(1)[1], abs=8)
 
     def test_skipped_strides_are_counted(self):
         report = gait.score(*SOUND.but(carried_left_hind=(3, 6)).film())

@@ -13,6 +13,8 @@ from edge_sdk.vision.keypoints import FLIP_INDEX
 PIXELS = 150.0
 WIDTH_PX = 1280.0
 LIMBS = ("FL", "RL", "FR", "RR")
+HIP = np.array([-0.35, 0.72])
+THIGH, SHANK = 0.34, 0.36
 STARTS = {"walk": (0.25, 0.0, 0.75, 0.5), "trot": (0.5, 0.0, 0.0, 0.5)}
 
 
@@ -77,8 +79,7 @@ class Walker:
         """Range of the hock's and of the stifle's angle (to the tail base), in degrees."""
         phase = np.linspace(0, 1, 400, endpoint=False)
         paw, hock, stifle = self._leg(limb, phase, 0 * phase).transpose(1, 0, 2)
-        hip = np.array([-0.5 + 0.15, 0.9 - 0.18])
-        return _range(stifle, hock, paw), _range(hip, stifle, hock)
+        return _range(stifle, hock, paw), _range(HIP + 0 * paw, stifle, hock)
 
     def _leg(self, limb: int, phase: np.ndarray, bob: np.ndarray) -> np.ndarray:
         hind, duty = limb in (1, 3), self.duties()[limb]
@@ -96,10 +97,23 @@ class Walker:
         paw = np.column_stack([x + (-0.42 if hind else 0.42), z])
         lean = np.radians(-6 - 14 * (x / self.travel) * 2 * bend + 55 * fold * bend)
         middle = paw + 0.24 * np.column_stack([np.sin(lean), np.cos(lean)])
-        top = np.column_stack([0.0 * x + (-0.34 if hind else 0.36), 0.74 + bob])
+        if hind:
+            hip = HIP + np.column_stack([0 * bob, bob])
+            return np.stack([paw, middle, _knee(hip, middle)], axis=1)
+        top = np.column_stack([0.0 * x + 0.36, 0.74 + bob])
         knee = middle + 0.55 * (top - middle)
-        knee[:, 0] += (0.13 if hind else -0.09) + 0.05 * fold * bend * (1 if hind else -1)
+        knee[:, 0] -= 0.09 + 0.05 * fold * bend
         return np.stack([paw, middle, knee], axis=1)
+
+
+def _knee(hip: np.ndarray, hock: np.ndarray) -> np.ndarray:
+    """Where thigh and shank meet, in front of the line from hip to hock."""
+    way = hock - hip
+    apart = np.hypot(way[:, 0], way[:, 1])[:, None]
+    assert (apart < THIGH + SHANK).all(), "the leg does not reach"
+    along = (THIGH**2 - SHANK**2 + apart**2) / (2 * apart)
+    forward = np.column_stack([-way[:, 1], way[:, 0]]) / apart
+    return hip + along * way / apart + np.sqrt(THIGH**2 - along**2) * forward
 
 
 def _range(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
