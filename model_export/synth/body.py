@@ -16,7 +16,7 @@ from model_export.synth.coat import Coat
 from model_export.synth.expression import Expression
 from model_export.synth.head import HeadPoints, head_primitives
 from model_export.synth.head_shape import HeadShape
-from model_export.synth.morphology import Morphology
+from model_export.synth.morphology import CROSS, Morphology
 from model_export.synth.posture import (
     DISTAL,
     FORE,
@@ -52,9 +52,9 @@ class Dog:
 
     @staticmethod
     def random(rng: np.random.Generator, split: str) -> Dog:
-        """A dog of the split's breeds; body and head are of one archetype."""
+        """A dog of the split's breeds; body and head are of one archetype, a cross has any head."""
         body = Morphology.random(rng, split)
-        head = HeadShape.random(rng, split, body.archetype)
+        head = HeadShape.random(rng, split, None if body.archetype == CROSS else body.archetype)
         return Dog(
             body,
             head,

@@ -10,7 +10,7 @@ from model_export.synth.actions import ACTIONS, act
 from model_export.synth.gait import GaitParams, random_gait, with_other_faults
 from model_export.synth.gait_truth import measure
 from model_export.synth.kinematics import FL, FR, RL, RR, GaitPlan
-from model_export.synth.morphology import ARCHETYPES, Morphology
+from model_export.synth.morphology import ARCHETYPES, CROSS, Morphology
 from model_export.synth.posture import (
     DISTAL,
     MIDDLE,
@@ -197,6 +197,21 @@ def test_small_dogs_step_faster():
 def test_the_splits_share_no_breed():
     names = [{m.archetype for m in ARCHETYPES[split]} for split in ("train", "val", "test")]
     assert not names[0] & names[1] and not names[0] & names[2] and not names[1] & names[2]
+
+
+def test_half_of_the_dogs_to_learn_from_are_crosses_and_none_of_the_held_out_ones():
+    drawn = {
+        split: [Morphology.random(np.random.default_rng(s), split) for s in range(300)]
+        for split in ("train", "val", "test")
+    }
+    crosses = [m for m in drawn["train"] if m.archetype == CROSS]
+    assert 110 < len(crosses) < 190
+    assert not [m for m in drawn["val"] + drawn["test"] if m.archetype == CROSS]
+    # Builds that no archetype comes near: one trait does not tell the other.
+    trunks, legs = (np.array([getattr(m, f) for m in crosses]) for f in ("trunk", "leg_thickness"))
+    assert abs(np.corrcoef(trunks, legs)[0, 1]) < 0.5
+    sizes, masses = (np.log([getattr(m, f) for m in crosses]) for f in ("withers_m", "mass_kg"))
+    assert np.corrcoef(sizes, masses)[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("action", ACTIONS)
