@@ -8,8 +8,8 @@ from typing import Any
 
 from edge_sdk.bundle.manifest import Manifest, Task
 from model_export.bundle.writer import BundlePlan, Kind, StagePlan, write_bundle
-from model_export.export.folder import export_net, read_source, without_variants
-from model_export.export.precision import ExportFailed, Precision, Runtime
+from model_export.export.folder import export_net, read_record, read_source, without_variants
+from model_export.export.precision import PRECISIONS, ExportFailed, Precision, Runtime
 from model_export.export.source import load_source
 from model_export.parity.quality import generated_examples, sees_faces
 from model_export.parity.report import write_parity
@@ -244,7 +244,12 @@ def _bundle(
     kinds: frozenset[Kind],
 ) -> Manifest:
     stages = tuple(
-        StagePlan(nets[name].folder, nets[name].examples, kinds, _real(settings, name))
+        StagePlan(
+            nets[name].folder,
+            nets[name].examples,
+            usable_kinds(nets[name].folder, kinds),
+            _real(settings, name),
+        )
         for name in shipped.checkpoints
     )
     return write_bundle(
@@ -263,6 +268,23 @@ def _bundle(
         ),
         settings.out / shipped.name,
     )
+
+
+def usable_kinds(folder: Path, kinds: frozenset[Kind]) -> frozenset[Kind]:
+    """The variants asked for, each as small as parity with torch allowed.
+
+    A net whose 8-bit weights failed ships halves for that runtime: never a stage without it.
+    Raises `ExportFailed` where nothing is left for a runtime.
+    """
+    there = {(v.runtime, v.precision) for v in read_record(folder).stage.variants}
+    usable = set()
+    for runtime, precision in kinds:
+        down_to = PRECISIONS[: PRECISIONS.index(precision) + 1]
+        fitting = [p for p in reversed(down_to) if (runtime, p) in there]
+        if not fitting:
+            raise ExportFailed(f"{folder} has no variant for {runtime} of {precision} or better")
+        usable.add((runtime, fitting[0]))
+    return frozenset(usable)
 
 
 def _real(settings: ReleaseSettings, name: str) -> Mapping[str, Any]:

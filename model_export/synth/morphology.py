@@ -131,7 +131,7 @@ def _crossed(one: Morphology, other: Morphology, rng: np.random.Generator) -> Mo
             mixed[field.name] = float(a ** (1 - size_share) * b**size_share)
         else:
             mixed[field.name] = a + (b - a) * float(rng.random())
-    return replace(one, archetype=CROSS, **mixed)  # type: ignore[arg-type]
+    return replace(one, archetype=CROSS, **mixed)
 
 
 def _m(archetype: str, withers_m: float, mass_kg: float, **rest: float) -> Morphology:

@@ -27,6 +27,7 @@ from model_export.bundle.release import (  # noqa: E402
     bundle_within_budget,
     folder_bytes,
     make_release,
+    usable_kinds,
     verified_nets,
 )
 from model_export.bundle.writer import (  # noqa: E402
@@ -35,7 +36,7 @@ from model_export.bundle.writer import (  # noqa: E402
     write_bundle,
     write_zip,
 )
-from model_export.export.folder import export_net  # noqa: E402
+from model_export.export.folder import export_net, without_variants  # noqa: E402
 from model_export.export.precision import ExportFailed  # noqa: E402
 from model_export.export.source import load_source  # noqa: E402
 from model_export.parity.report import NotVerified, write_parity  # noqa: E402
@@ -253,6 +254,21 @@ def test_a_release_holds_the_three_bundles_and_takes_the_richest_that_fit(models
             assert loaded.fallbacks == ()
     with pytest.raises(BudgetExceeded):
         bundle_within_budget(replace(roomy, budget_bytes=1000), nets)
+
+
+def test_a_net_whose_small_weights_failed_ships_the_next_better_ones(models, tmp_path):
+    roomy = settings(models, tmp_path, only=("dog-face",))
+    lean = replace(roomy, plans=roomy.plans[1:])
+    nets = verified_nets(lean)
+    folder = nets["face-detector"].folder
+    assert precisions(bundle_within_budget(lean, nets)) == {"w8a32"}
+    without_variants(folder, [("onnx", "w8a32")])
+    write_parity(verify_folder(folder, nets["face-detector"].examples, threads=1))
+    assert precisions(bundle_within_budget(lean, nets)) == {"fp32"}
+    with ModelBundle.load(lean.out / "dog-face", threads=1) as loaded:
+        assert loaded.fallbacks == ()
+    with pytest.raises(ExportFailed, match="no variant for litert of w8a32 or better"):
+        usable_kinds(folder, frozenset({("litert", "w8a32")}))
 
 
 def test_a_release_of_one_bundle_leaves_the_others_and_counts_them(models, tmp_path):
