@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +25,16 @@ Pair = tuple[int, int]
 # the fit claims for it.
 NOISE_SHARE: Final = 0.5
 
+# What no number of strides takes from a range of motion: the net draws a joint towards its usual
+# place, most where the other limb hides it. Scatter of the readings on filmed walks of validation
+# breeds, 3.6 degrees on the side towards the camera and 5.2 on the far one, less their own error.
+NEAR_RANGE_ERROR_DEG: Final = 3.0
+FAR_RANGE_ERROR_DEG: Final = 5.0
+
+_RANGE = partial(
+    Spec, unit="deg", floor=NEAR_RANGE_ERROR_DEG, poor_error=12.0, inflation=1.1, lowest=0.0
+)
+
 SPECS: Final[dict[str, Spec]] = {
     spec.name: spec
     for spec in (
@@ -33,10 +44,10 @@ SPECS: Final[dict[str, Spec]] = {
         Spec("fore_step_si", "%", floor=2.0, poor_error=15.0),
         Spec("hind_retraction_si", "%", floor=3.0, poor_error=25.0),
         Spec("fore_retraction_si", "%", floor=3.0, poor_error=25.0),
-        Spec("left_stifle_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
-        Spec("right_stifle_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
-        Spec("left_hock_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
-        Spec("right_hock_rom", "deg", floor=1.5, poor_error=10.0, inflation=1.1, lowest=0.0),
+        _RANGE("left_stifle_rom"),
+        _RANGE("right_stifle_rom"),
+        _RANGE("left_hock_rom"),
+        _RANGE("right_hock_rom"),
         Spec("pelvic_bob", "% trunk", floor=0.2, poor_error=3.0, lowest=0.0),
         Spec("pelvic_bob_asymmetry", "% trunk", floor=0.2, poor_error=3.0),
         Spec("trunk_pitch", "% trunk", floor=0.2, poor_error=3.0, lowest=0.0),
@@ -105,11 +116,14 @@ def _view_offset(clip: ClipAnalysis, pair: Pair) -> float:
 
 def _joints(clip: ClipAnalysis) -> dict[str, Measure]:
     found = {}
+    near = "right" if clip.track.facing > 0 else "left"
     for side, limb, joint in (("left", HIND[0], 0), ("right", HIND[1], 1)):
         curves = clip.joints[joint]
         strides = clip.strides[limb]
         for name, angle in (("stifle", curves.stifle), ("hock", curves.hock)):
             spec = SPECS[f"{side}_{name}_rom"]
+            if side != near:
+                spec = msgspec.structs.replace(spec, floor=FAR_RANGE_ERROR_DEG)
             kept = strides.count - strides.skips
             found[spec.name] = (
                 measured(spec, *swept(angle), kept)

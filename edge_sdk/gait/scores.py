@@ -52,12 +52,9 @@ SIGNAL_STANCE: Final = 26.0
 SIGNAL_STEP: Final = 60.0
 SIGNAL_SKIP: Final = 20.0
 SIGNAL_STIFLE: Final = 80.0
-# A view from the side and above shows near and far stifle at slightly different angles: error of
-# each range on top of its own, in degrees.
-VIEW_ERROR_DEG: Final = 2.0
 ROM_DEG: Final = 18.0
 # Of a hind limb's reach. The hock is clear of the trunk and seen better: decision 0012.
-STIFLE_SHARE: Final = 0.45
+STIFLE_SHARE: Final = 0.4
 SWAY: Final = 3.0
 STRIDE_CV: Final = 10.0
 LIMB_TIMING: Final = 12.0
@@ -112,7 +109,7 @@ def _reach(v: Values, side: str) -> tuple[float, float]:
 def _uneven(left: tuple[float, float], right: tuple[float, float]) -> float:
     """Believed symmetry index of two ranges, in percent."""
     total = max(left[0] + right[0], 1e-6)
-    error = 200.0 * math.hypot(left[1], right[1], VIEW_ERROR_DEG, VIEW_ERROR_DEG) / total
+    error = 200.0 * math.hypot(left[1], right[1]) / total
     return believed(200.0 * (left[0] - right[0]) / total, error)
 
 

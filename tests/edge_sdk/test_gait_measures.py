@@ -8,7 +8,12 @@ import pytest
 
 from edge_sdk import gait
 from edge_sdk.gait.anatomy import HIND, TAIL_BASE, TOPS
-from edge_sdk.gait.clip_measures import SPECS, absent_measures
+from edge_sdk.gait.clip_measures import (
+    FAR_RANGE_ERROR_DEG,
+    NEAR_RANGE_ERROR_DEG,
+    SPECS,
+    absent_measures,
+)
 from edge_sdk.gait.limb_cycle import Cycle, curve
 from edge_sdk.gait.measures import Measure, Spec, measured, student_975
 from edge_sdk.gait.refusal import Reason
@@ -73,6 +78,17 @@ class TestEveryMeasure:
 
 def _error(walker, name, seconds):
     return gait.score(*walker.film(seconds=seconds)).measures[name].mdc95
+
+
+@pytest.mark.parametrize("joint", ["stifle", "hock"])
+def test_the_range_of_the_limb_behind_the_other_one_is_the_less_sure_one(joint):
+    right_near = REPORTS["sound walk"]
+    keypoints, times_ms = CLIPS["sound walk"]
+    left_near = gait.score(mirrored(keypoints), times_ms)
+    for report, near, far in ((right_near, "right", "left"), (left_near, "left", "right")):
+        assert report.view.facing == near
+        errors = [report.measures[f"{side}_{joint}_rom"].standard_error for side in (near, far)]
+        assert errors[0] >= NEAR_RANGE_ERROR_DEG and errors[1] >= FAR_RANGE_ERROR_DEG
 
 
 class TestWhatIsMeasured:
