@@ -29,7 +29,7 @@ from model_export.datasets.sample import Dataset
 from model_export.families.family import Recipe, Task, TrainedNet
 from model_export.families.registry import family_of_arch, load_net
 from model_export.train.command import DEFAULT_CACHE
-from model_export.train.presets import preset
+from model_export.train.presets import Preset, preset
 from model_export.train.run import RunSettings, open_parts, train
 
 PICTURE_PX = 256
@@ -43,8 +43,8 @@ RIVALS: dict[str, dict[str, int]] = {
 }
 TASKS: dict[str, Task] = {"face": "face_detection", "pose": "pose"}
 OURS = {"face": ("face-detector",), "pose": ("dog-detector", "pose")}
-#: Trains for so many epochs on so many pictures into a folder; with 0 it only draws what it needs.
-Training = Callable[[int, int, Path], TrainedNet | None]
+#: Trains for so many epochs on so many pictures into a folder.
+Training = Callable[[int, int, Path], TrainedNet]
 
 
 def main() -> None:
@@ -84,7 +84,6 @@ def _within(
     training: Training, name: str, options: argparse.Namespace, minutes: float
 ) -> tuple[TrainedNet, float]:
     """The net after about so many CPU minutes, and how many they were."""
-    training(0, options.pictures, options.out)
     began = time.process_time()
     training(1, PROBE, options.out / "probe" / name)
     epoch_s = (time.process_time() - began) * options.pictures / PROBE
@@ -92,7 +91,6 @@ def _within(
     print(f"{name}: about {epoch_s:.0f} s an epoch, {epochs} epochs", file=sys.stderr, flush=True)
     began = time.process_time()
     net = training(epochs, options.pictures, options.out / name)
-    assert net is not None
     return net, (time.process_time() - began) / 60
 
 
@@ -102,9 +100,7 @@ def _drawn(dataset: Dataset) -> Dataset:
 
 
 def _rival(arch: str, task: Task, input_px: int, learned: Dataset, held_out: Dataset) -> Training:
-    def training(epochs: int, pictures: int, folder: Path) -> TrainedNet | None:
-        if not epochs:
-            return None
+    def training(epochs: int, pictures: int, folder: Path) -> TrainedNet:
         # A check of all the held-out pictures after a probe would cost as much as the probe.
         checked = len(held_out.samples) * pictures // len(learned.samples)
         samples = learned.samples[:pictures] + held_out.samples[:checked]
@@ -115,18 +111,21 @@ def _rival(arch: str, task: Task, input_px: int, learned: Dataset, held_out: Dat
 
 
 def _our(model: str, options: argparse.Namespace) -> Training:
-    def training(epochs: int, pictures: int, folder: Path) -> TrainedNet | None:
+    def parts(pictures: int) -> Preset:
         checked = HELD_OUT * pictures // options.pictures
-        chosen = replace(
-            preset(model), images=pictures, epochs=epochs, val_images=checked, test_images=checked
-        )
-        settings = RunSettings(folder, options.cache, workers=0, threads=1)
-        if not epochs:
-            for split in ("train", "val", "test"):
-                count = pictures if split == "train" else checked
-                open_parts(chosen, split, count, settings)
-            return None
-        report = train(chosen, settings)
+        return replace(preset(model), images=pictures, val_images=checked, test_images=checked)
+
+    def settings(folder: Path) -> RunSettings:
+        return RunSettings(folder, options.cache, workers=0, threads=1)
+
+    # Drawn before the clock runs, as for the others.
+    for chosen in (parts(PROBE), parts(options.pictures)):
+        open_parts(chosen, "train", chosen.images, settings(options.out))
+        open_parts(chosen, "val", chosen.val_images, settings(options.out))
+        open_parts(chosen, "test", chosen.test_images, settings(options.out))
+
+    def training(epochs: int, pictures: int, folder: Path) -> TrainedNet:
+        report = train(replace(parts(pictures), epochs=epochs), settings(folder))
         assert report.checkpoint is not None
         return load_net(report.checkpoint)
 

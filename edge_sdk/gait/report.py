@@ -17,7 +17,7 @@ from edge_sdk.gait.wording import describe, summarise
 
 GaitClass = Literal["walk", "trot", "pace", "other"]
 
-SCORER_VERSION: Final = "gait-scorer-1"
+SCORER_VERSION: Final = "gait-scorer-2"
 """Raised whenever a formula or constant changes a score."""
 
 # Measures whose sign says left or right.

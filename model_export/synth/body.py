@@ -15,8 +15,8 @@ from model_export.synth.camera import Camera
 from model_export.synth.coat import Coat
 from model_export.synth.expression import Expression
 from model_export.synth.head import HeadPoints, head_primitives
-from model_export.synth.head_shape import HeadShape
-from model_export.synth.morphology import CROSS, Morphology
+from model_export.synth.head_shape import CROSS, HeadShape
+from model_export.synth.morphology import Morphology
 from model_export.synth.posture import (
     DISTAL,
     FORE,

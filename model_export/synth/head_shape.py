@@ -6,6 +6,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+#: The archetype's name of a cross, and how many of the animals to learn from are one.
+CROSS = "cross"
+CROSSED_SHARE = 0.5
 EARS = ("erect", "semi", "floppy", "button")
 
 
@@ -51,7 +54,7 @@ class HeadShape:
         """
         kinds = [k for k in ARCHETYPES[split] if archetype in (None, k.archetype)]
         shape = kinds[rng.integers(len(kinds))]
-        if split == "train" and archetype is None and rng.random() < _CROSSED_SHARE:
+        if split == "train" and archetype is None and rng.random() < CROSSED_SHARE:
             shape = _crossed(shape, kinds[rng.integers(len(kinds))], rng)
 
         def near(value: float, spread: float) -> float:
@@ -81,7 +84,6 @@ class HeadShape:
         )
 
 
-_CROSSED_SHARE = 0.5
 _EAR_FIELDS = ("ears", "ear_length", "ear_width", "ear_set")
 _FUR_FIELDS = ("ruff", "beard", "fringe")
 
@@ -99,7 +101,7 @@ def _crossed(one: HeadShape, other: HeadShape, rng: np.random.Generator) -> Head
         share = rng.random()
         value = (1 - share) * getattr(one, field.name) + share * getattr(other, field.name)
         mixed[field.name] = share if shaggy and field.name in _FUR_FIELDS else value
-    return replace(one, archetype="cross", **mixed)  # type: ignore[arg-type]
+    return replace(one, archetype=CROSS, **mixed)  # type: ignore[arg-type]
 
 
 def _h(archetype: str, muzzle: float, ears: str, ear_length: float, **rest: float) -> HeadShape:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from model_export.synth.head_shape import CROSS, CROSSED_SHARE
+
 
 @dataclass(frozen=True)
 class Morphology:
@@ -56,7 +58,7 @@ class Morphology:
         """
         kinds = ARCHETYPES[split]
         build = kinds[int(rng.integers(len(kinds)))]
-        if split == "train" and rng.random() < _CROSSED_SHARE:
+        if split == "train" and rng.random() < CROSSED_SHARE:
             build = _crossed(build, kinds[int(rng.integers(len(kinds)))], rng)
         return build.varied(rng)
 
@@ -109,9 +111,6 @@ class Morphology:
         return self.hip_height * self.withers_m
 
 
-#: The archetype's name of a cross, as of a cross of heads.
-CROSS = "cross"
-_CROSSED_SHARE = 0.5
 _SIZE_FIELDS = ("withers_m", "mass_kg")
 
 

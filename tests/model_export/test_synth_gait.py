@@ -9,8 +9,9 @@ import pytest
 from model_export.synth.actions import ACTIONS, act
 from model_export.synth.gait import GaitParams, random_gait, with_other_faults
 from model_export.synth.gait_truth import measure
+from model_export.synth.head_shape import CROSS
 from model_export.synth.kinematics import FL, FR, RL, RR, GaitPlan
-from model_export.synth.morphology import ARCHETYPES, CROSS, Morphology
+from model_export.synth.morphology import ARCHETYPES, Morphology
 from model_export.synth.posture import (
     DISTAL,
     MIDDLE,
