@@ -14,6 +14,8 @@ import numpy as np
 
 from model_export.synth.head_shape import CROSS, CROSSED_SHARE
 
+TRAIN_SCATTER = 1.5
+
 
 @dataclass(frozen=True)
 class Morphology:
@@ -53,22 +55,23 @@ class Morphology:
     def random(rng: np.random.Generator, split: str) -> Morphology:
         """An individual near one of the split's archetypes; no archetype is in two splits.
 
-        In "train" half of them are a cross of two: a net that knows 19 builds by heart reads a
-        20th worse.
+        In "train" half of them are a cross of two and all of them scatter more: a net that knows
+        19 builds by heart reads a 20th worse.
         """
         kinds = ARCHETYPES[split]
         build = kinds[int(rng.integers(len(kinds)))]
-        if split == "train" and rng.random() < CROSSED_SHARE:
+        if split != "train":
+            return build.varied(rng)
+        if rng.random() < CROSSED_SHARE:
             build = _crossed(build, kinds[int(rng.integers(len(kinds)))], rng)
-        return build.varied(rng)
+        return build.varied(rng, TRAIN_SCATTER)
 
-    def varied(self, rng: np.random.Generator) -> Morphology:
-        """Another individual of the same archetype."""
+    def varied(self, rng: np.random.Generator, scatter: float = 1.0) -> Morphology:
+        """Another individual of the archetype; lengths stray `scatter` times as far as usual."""
 
         def near(value: float, spread: float) -> float:
-            return float(
-                value * np.exp(np.clip(rng.normal(0.0, spread), -2.5 * spread, 2.5 * spread))
-            )
+            deviation = np.clip(rng.normal(0.0, spread), -2.5 * spread, 2.5 * spread)
+            return float(value * np.exp(scatter * deviation))
 
         size = near(1.0, 0.1)
         return replace(
