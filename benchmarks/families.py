@@ -1,12 +1,13 @@
-"""Families of nets beside each other after equal CPU time: ours, YOLO, torchvision's SSDLite.
+"""Families of nets beside each other after equal CPU time: ours, YOLO, torchvision's.
 
-    python benchmarks/families.py face|pose [--minutes 6] [--pictures 2048] [--out runs/families]
+    python benchmarks/families.py face|pose|emotion [--minutes 6] [--pictures 2048]
 
 Runs in the model environment. Every net starts from new weights, learns from the same generated
 pictures on one thread, and gets the same minutes of processor time: a probe of 256 pictures says
 how many epochs fit. Our pose net is top-down, so the minutes are shared with its dog detector; our
-face detector learns from as many whole dogs as faces, as its recipe does. Then the comparison
-command's own table on test breeds is printed, with the minutes that each training really took.
+face detector learns from as many whole dogs as faces, as its recipe does. The nets for emotion
+learn by one recipe. Then the comparison command's own table on test breeds is printed, with the
+minutes that each training really took.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from model_export.compare.emotions import compare_emotions
 from model_export.compare.faces import compare_faces
 from model_export.compare.poses import compare_poses
 from model_export.compare.settings import CompareSettings
@@ -40,9 +42,19 @@ BATCH = 16
 RIVALS: dict[str, dict[str, int]] = {
     "face": {"yolo:yolo11n": 224, "torchvision:ssdlite320_mobilenet_v3_large": 320},
     "pose": {"yolo:yolo11n-pose": 256},
+    "emotion": {},
 }
-TASKS: dict[str, Task] = {"face": "face_detection", "pose": "pose"}
-OURS = {"face": ("face-detector",), "pose": ("dog-detector", "pose")}
+TASKS: dict[str, Task] = {"face": "face_detection", "pose": "pose", "emotion": "emotion"}
+#: What our own recipe trains: name -> model, and the net that it is to be (ours where none).
+OURS: dict[str, dict[str, tuple[str, str | None]]] = {
+    "face": {"face-detector": ("face-detector", None)},
+    "pose": {"dog-detector": ("dog-detector", None), "pose": ("pose", None)},
+    "emotion": {
+        "tiny_emotion": ("emotion", None),
+        "mobilenet_v3_small": ("emotion", "torchvision:mobilenet_v3_small"),
+        "efficientnet_b0": ("emotion", "torchvision:efficientnet_b0"),
+    },
+}
 #: Trains for so many epochs on so many pictures into a folder.
 Training = Callable[[int, int, Path], TrainedNet]
 
@@ -55,22 +67,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/families"))
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
     options = parser.parse_args()
-    draw = generated_faces if options.what == "face" else generated_dogs
-    learned = _drawn(draw(options.pictures, PICTURE_PX, "train"))
-    held_out = _drawn(draw(HELD_OUT, PICTURE_PX, "val"))
+    draw = generated_dogs if options.what == "pose" else generated_faces
     found: dict[str, TrainedNet] = {}
     spent: dict[str, float] = {}
+    if RIVALS[options.what]:
+        learned = _drawn(draw(options.pictures, PICTURE_PX, "train"))
+        held_out = _drawn(draw(HELD_OUT, PICTURE_PX, "val"))
     for arch, input_px in RIVALS[options.what].items():
         rival = _rival(arch, TASKS[options.what], input_px, learned, held_out)
         name = arch.partition(":")[2]
         found[name], spent[name] = _within(rival, name, options, options.minutes)
-    for model in OURS[options.what]:
-        minutes = options.minutes / len(OURS[options.what])
-        found[model], spent[model] = _within(_our(model, options), model, options, minutes)
+    # A dog detector and a pose net are one thing together; nets for emotion are one each.
+    shared = 1 if options.what == "emotion" else len(OURS[options.what])
+    for name, (model, arch) in OURS[options.what].items():
+        training = _our(_preset(model, arch), options)
+        found[name], spent[name] = _within(training, name, options, options.minutes / shared)
     tested = draw(TEST, PICTURE_PX, "test")
     out = options.out / options.what
     if options.what == "face":
         compare_faces(found, tested, out, CompareSettings(threads=1))
+    elif options.what == "emotion":
+        compare_emotions(found, tested, out, CompareSettings(threads=1))
     else:
         finder = found.pop("dog-detector")
         compare_poses(found, tested, out, CompareSettings(threads=1), dog_detector=finder)
@@ -110,10 +127,17 @@ def _rival(arch: str, task: Task, input_px: int, learned: Dataset, held_out: Dat
     return training
 
 
-def _our(model: str, options: argparse.Namespace) -> Training:
+def _preset(model: str, arch: str | None) -> Preset:
+    own = preset(model)
+    if arch is None:
+        return own
+    return replace(own, arch=arch, config={"classes": len(own.classes)})
+
+
+def _our(base: Preset, options: argparse.Namespace) -> Training:
     def parts(pictures: int) -> Preset:
         checked = HELD_OUT * pictures // options.pictures
-        return replace(preset(model), images=pictures, val_images=checked, test_images=checked)
+        return replace(base, images=pictures, val_images=checked, test_images=checked)
 
     def settings(folder: Path) -> RunSettings:
         return RunSettings(folder, options.cache, workers=0, threads=1)

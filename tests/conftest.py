@@ -56,9 +56,12 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database on each engine in turn."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database on each engine in turn, gone from the disk after the test."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.sqlite'}"
+        yield f"sqlite:///{tmp_path / 'test.sqlite'}"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return server.url(f"test_{os.getpid()}_{next(_numbers)}")
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield server.url(name)
+    server.drop(name)

@@ -28,6 +28,7 @@ from model_export.synth.posture import (
 )
 from model_export.synth.primitives import PrimitiveList, Primitives
 from model_export.synth.raster import GBuffer
+from model_export.synth.vectors import cross, unit
 
 FloatArray = NDArray[np.float64]
 
@@ -222,14 +223,10 @@ def _hind_limb(s: PrimitiveList, body: Morphology, k: Skeleton, f: int, limb: in
     s.cone(stifle, calf, 0.08 * lt + fluff, 0.056 * lt + fluff, part, blend=0.04)
     s.cone(calf, hock, 0.056 * lt + fluff, 0.037 * lt + fluff, part, blend=0.02)
     # The point of the hock stands out behind: the heel bone carries on the line of the pastern.
-    heel = hock + 0.035 * lt * _unit(hock - paw) + 0.02 * lt * _unit(hock - stifle)
+    heel = hock + 0.035 * lt * unit(hock - paw) + 0.02 * lt * unit(hock - stifle)
     s.cone(hock, heel, 0.034 * lt + fluff, 0.026 * lt + fluff, part, blend=0.02)
     s.cone(hock, paw, 0.036 * lt + fluff, 0.034 * lt + fluff, part, blend=0.02)
     _paw(s, body, k.toes[f, limb], paw, 0.038)
-
-
-def _unit(v: FloatArray) -> FloatArray:
-    return np.asarray(v / max(float(np.linalg.norm(v)), 1e-9))
 
 
 def _paw(
@@ -277,7 +274,7 @@ def _collar(
     radii: tuple[float, float, float, float],
 ) -> None:  # fmt: skip
     share = 0.6
-    along = _unit(high - low)
+    along = unit(high - low)
     a0, a1, b0, b1 = axis
     nape, throat = a0 + share * (a1 - a0), b0 + share * (b1 - b0)
     rn = radii[0] + share * (radii[1] - radii[0])
@@ -285,8 +282,8 @@ def _collar(
     across = nape - throat
     across -= (across @ along) * along
     centre = 0.5 * (nape + throat)
-    up = _unit(across)
-    side = np.cross(along, up)
+    up = unit(across)
+    side = cross(along, up)
     reach = 0.5 * float(np.linalg.norm(across)) + 0.5 * (rn + rt)
     middle = centre + up * 0.5 * (rn - rt)
     width = max(rn, rt) * 1.01
@@ -323,7 +320,7 @@ def _keypoints(dog: Dog, k: Skeleton, head: HeadPoints, f: int) -> FloatArray:
     a0, a1, b0, b1 = _neck_axis(dog, k, f)
     _, _, q0, q1 = _neck_radii(body)
     middle = b0 + 0.72 * (b1 - b0)
-    front = _unit(0.5 * (b0 + b1) - 0.5 * (a0 + a1) + 1e-9)
+    front = unit(0.5 * (b0 + b1) - 0.5 * (a0 + a1) + 1e-9)
     out[23] = middle + front * (0.28 * q0 + 0.72 * q1) * 0.9
     return out
 

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model_export.synth.vectors import cross
+
 FloatArray = NDArray[np.float64]
 
 NEAREST_DEPTH = 1e-2
@@ -42,7 +44,7 @@ class Camera:
         ce, se = math.cos(self.elevation_rad), math.sin(self.elevation_rad)
         back = np.array((ce * ca, ce * sa, se))
         right = np.array((-sa, ca, 0.0))
-        up = np.cross(back, right)
+        up = cross(back, right)
         c, s = math.cos(self.roll_rad), math.sin(self.roll_rad)
         rows: FloatArray = np.array((c * right - s * up, -(s * right + c * up), back))
         return rows

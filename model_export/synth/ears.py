@@ -6,17 +6,13 @@ The movements are DogFACS' ear actions: forward (EAD101), drawn together (EAD102
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from model_export.synth import parts
 from model_export.synth.expression import Expression
 from model_export.synth.head_shape import HeadShape
 from model_export.synth.primitives import PrimitiveList
-
-Vector = NDArray[np.float64]
+from model_export.synth.vectors import Vector, cross, unit
 
 
 def add_ears(
@@ -24,18 +20,6 @@ def add_ears(
 ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
     """Adds both ears; returns (base, tip) of the left and of the right one, each (3,)."""
     return _ear(s, h, e, 1), _ear(s, h, e, -1)
-
-
-def _unit(v: NDArray[np.floating[Any]]) -> Vector:
-    unit: Vector = np.asarray(v / max(float(np.linalg.norm(v)), 1e-9), np.float64)
-    return unit
-
-
-def cross(a: Vector, b: Vector) -> Vector:
-    """The vector product of two (3,) vectors: ten times faster than NumPy's for a single pair."""
-    ax, ay, az = a.tolist()
-    bx, by, bz = b.tolist()
-    return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
 
 
 def _sheet(
@@ -90,14 +74,14 @@ def _ear(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> tuple[Vect
     )
     lean = -0.10 + 0.24 * forward - 1.05 * flat - 0.14 * turned
     rise = 1.0 - 0.82 * flat
-    up = _unit(np.array((lean, out * side, rise)))
-    facing = _unit(
+    up = unit(np.array((lean, out * side, rise)))
+    facing = unit(
         np.array(
             (0.95 - 0.5 * flat - 0.45 * turned, (0.22 + 0.7 * turned + 0.5 * flat) * side, 0.06)
         )
     )
-    across = _unit(cross(up, facing))
-    facing = _unit(cross(across, up))
+    across = unit(cross(up, facing))
+    facing = unit(cross(across, up))
     if h.ears == "erect":
         spine = [
             base - up * 0.06,
@@ -112,7 +96,7 @@ def _ear(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> tuple[Vect
         return base, base + up * length
     stand = 0.62 if h.ears == "semi" else 0.34
     bend = base + up * stand * length
-    drop = _unit(
+    drop = unit(
         np.array(
             (
                 0.75 - 1.0 * flat - 0.2 * turned,
@@ -131,7 +115,7 @@ def _ear(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> tuple[Vect
         [shallow, shallow, 0.4 * shallow],
         parts.EAR_INNER,
     )
-    fold = _unit(cross(across, drop)) * width * 0.12
+    fold = unit(cross(across, drop)) * width * 0.12
     fold = fold if fold[0] < 0 else -fold
     _sheet(
         s,
@@ -156,13 +140,13 @@ def _hanging(
 ) -> tuple[Vector, Vector]:
     # EAD103 of a hanging ear: its root is drawn back and down, so that no crest stands out.
     base = base + flat * np.array((-0.08, 0.0, -0.07))
-    out = _unit(
+    out = unit(
         np.array(
             (-0.10 + 0.25 * forward - 0.60 * flat, 0.95 * side, 0.30 + 0.45 * forward - 0.60 * flat)
         )
     )
     crest = base + out * (0.15 + 0.03 * forward)
-    fall = _unit(
+    fall = unit(
         np.array(
             (
                 0.02 + 0.30 * forward - 0.95 * flat,
@@ -174,7 +158,7 @@ def _hanging(
     middle = crest + fall * 0.5 * length
     curl = np.array((0.10 + 0.1 * forward - 0.1 * flat, -0.06 * side, 0.0)) * length
     tip = crest + fall * length + curl
-    along = _unit(np.array((0.93 - 0.25 * turned, -(0.28 + 0.3 * turned) * side, 0.05)))
+    along = unit(np.array((0.93 - 0.25 * turned, -(0.28 + 0.3 * turned) * side, 0.05)))
     spine = [
         base,
         crest,

@@ -27,6 +27,8 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from model_export.synth.vectors import clamp
+
 EMOTIONS = ("happy", "sad", "angry", "relaxed")
 
 
@@ -93,8 +95,8 @@ def _pair(
 ) -> tuple[float, float]:
     middle, difference = rng.uniform(low, high), rng.normal(0.0, spread)
     return (
-        float(np.clip(middle + difference, 0.0, 1.0)),
-        float(np.clip(middle - difference, 0.0, 1.0)),
+        clamp(middle + difference, 0.0, 1.0),
+        clamp(middle - difference, 0.0, 1.0),
     )
 
 

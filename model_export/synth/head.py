@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.synth import parts
-from model_export.synth.ears import add_ears, cross
+from model_export.synth.ears import add_ears
 from model_export.synth.expression import Expression
 from model_export.synth.head_shape import HeadShape
 from model_export.synth.mouth import add_mouth, mouth_frame
 from model_export.synth.primitives import PrimitiveList, Primitives
-
-Vector = NDArray[np.float64]
+from model_export.synth.vectors import Vector, clamp, cross, unit
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,8 @@ def _outward(side: int) -> tuple[Vector, Vector, Vector]:
     """The eye's axes: outwards, towards the dog's left along the eye's opening, up."""
     yaw = math.radians(27.0) * side
     forward = np.array((math.cos(yaw), math.sin(yaw), 0.10))
-    forward /= np.linalg.norm(forward)
-    across = np.array((-forward[1], forward[0], 0.0))
-    across /= np.linalg.norm(across)
+    forward = unit(forward)
+    across = unit(np.array((-forward[1], forward[0], 0.0)))
     return forward, across, cross(forward, across)
 
 
@@ -156,19 +154,18 @@ def _eye(s: PrimitiveList, h: HeadShape, e: Expression, side: int) -> Vector:
     c = _eye_centre(h, side)
     r = EYE_RADIUS * h.eye_size
     forward, across, up = _outward(side)
-    gy = math.radians(np.clip(e.gaze_yaw_deg, -32, 32))
-    gp = math.radians(np.clip(e.gaze_pitch_deg, -28, 28))
-    ahead = np.array((1.0, 0.25 * side, 0.05))
-    ahead /= np.linalg.norm(ahead)
+    gy = math.radians(clamp(e.gaze_yaw_deg, -32, 32))
+    gp = math.radians(clamp(e.gaze_pitch_deg, -28, 28))
+    ahead = unit(np.array((1.0, 0.25 * side, 0.05)))
     gaze = math.cos(gp) * (math.cos(gy) * ahead + math.sin(gy) * across) + math.sin(gp) * up
-    gaze /= np.linalg.norm(gaze)
+    gaze = unit(gaze)
     white = e.eye_white
     s.ball(c, r, parts.EYE_WHITE)
     iris = r * (1.0 - 0.22 * white)
     s.ball(c + gaze * (r * 1.05 - iris * 0.98 + 0.012 * white), iris, parts.IRIS)
     s.ball(c + gaze * r * 0.50, 0.60 * r, parts.PUPIL)
 
-    opening = float(np.clip(e.eye_open[index], 0.0, 1.0))
+    opening = clamp(e.eye_open[index], 0.0, 1.0)
     raise_inner = e.inner_brow_raise[index]
     upper_edge = math.radians(-16.0 + 66.0 * opening)
     lower_edge = math.radians(-20.0 - 26.0 * opening)

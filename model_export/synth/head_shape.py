@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from model_export.synth.vectors import clamp
+
 #: The archetype's name of a cross, and how many of the animals to learn from are one.
 CROSS = "cross"
 CROSSED_SHARE = 0.5
@@ -62,25 +64,25 @@ class HeadShape:
 
         return replace(
             shape,
-            muzzle=float(np.clip(near(shape.muzzle, 0.16), 0.05, 1.05)),
+            muzzle=clamp(near(shape.muzzle, 0.16), 0.05, 1.05),
             muzzle_width=near(shape.muzzle_width, 0.07),
             muzzle_depth=near(shape.muzzle_depth, 0.07),
             skull_width=near(shape.skull_width, 0.06),
             skull_height=near(shape.skull_height, 0.05),
             skull_length=near(shape.skull_length, 0.05),
             cheeks=near(shape.cheeks, 0.1),
-            stop=float(np.clip(shape.stop + rng.normal(0, 0.12), 0.0, 1.0)),
-            flews=float(np.clip(shape.flews + rng.normal(0, 0.15), 0.05, 1.0)),
+            stop=clamp(shape.stop + rng.normal(0, 0.12), 0.0, 1.0),
+            flews=clamp(shape.flews + rng.normal(0, 0.15), 0.05, 1.0),
             ear_length=near(shape.ear_length, 0.12),
             ear_width=near(shape.ear_width, 0.1),
-            ear_set=float(np.clip(shape.ear_set + rng.normal(0, 0.1), 0.0, 1.0)),
+            ear_set=clamp(shape.ear_set + rng.normal(0, 0.1), 0.0, 1.0),
             eye_size=near(shape.eye_size, 0.1),
             eye_spacing=near(shape.eye_spacing, 0.05),
             nose_size=near(shape.nose_size, 0.1),
-            ruff=float(np.clip(shape.ruff + rng.normal(0, 0.1), 0.0, 1.0)),
-            beard=float(np.clip(shape.beard + rng.normal(0, 0.05), 0.0, 1.0)),
-            folds=float(np.clip(shape.folds + rng.normal(0, 0.08), 0.0, 1.0)),
-            fringe=float(np.clip(shape.fringe + rng.normal(0, 0.06), 0.0, 1.0)),
+            ruff=clamp(shape.ruff + rng.normal(0, 0.1), 0.0, 1.0),
+            beard=clamp(shape.beard + rng.normal(0, 0.05), 0.0, 1.0),
+            folds=clamp(shape.folds + rng.normal(0, 0.08), 0.0, 1.0),
+            fringe=clamp(shape.fringe + rng.normal(0, 0.06), 0.0, 1.0),
         )
 
 

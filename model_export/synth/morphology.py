@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from model_export.synth.head_shape import CROSS, CROSSED_SHARE
+from model_export.synth.vectors import clamp
 
 TRAIN_SCATTER = 1.5
 
@@ -70,7 +71,7 @@ class Morphology:
         """Another individual of the archetype; lengths stray `scatter` times as far as usual."""
 
         def near(value: float, spread: float) -> float:
-            deviation = np.clip(rng.normal(0.0, spread), -2.5 * spread, 2.5 * spread)
+            deviation = clamp(rng.normal(0.0, spread), -2.5 * spread, 2.5 * spread)
             return float(value * np.exp(scatter * deviation))
 
         size = near(1.0, 0.1)
@@ -78,23 +79,23 @@ class Morphology:
             self,
             withers_m=self.withers_m * size,
             mass_kg=self.mass_kg * size**3 * near(1.0, 0.1),
-            elbow_height=float(np.clip(near(self.elbow_height, 0.035), 0.3, 0.6)),
+            elbow_height=clamp(near(self.elbow_height, 0.035), 0.3, 0.6),
             trunk=near(self.trunk, 0.04),
             girth=near(self.girth, 0.06),
             chest_width=near(self.chest_width, 0.09),
-            tuck=float(np.clip(self.tuck + rng.normal(0, 0.13), 0.1, 1.0)),
+            tuck=clamp(self.tuck + rng.normal(0, 0.13), 0.1, 1.0),
             leg_thickness=near(self.leg_thickness, 0.1),
             thigh=near(self.thigh, 0.08),
-            angulation=float(np.clip(near(self.angulation, 0.08), 0.7, 1.3)),
+            angulation=clamp(near(self.angulation, 0.08), 0.7, 1.3),
             neck_length=near(self.neck_length, 0.1),
-            neck_deg=float(np.clip(self.neck_deg + rng.normal(0, 7), 15, 72)),
+            neck_deg=clamp(self.neck_deg + rng.normal(0, 7), 15, 72),
             neck_thickness=near(self.neck_thickness, 0.09),
             head_scale=near(self.head_scale, 0.06),
             tail_length=near(self.tail_length, 0.12),
             tail_thickness=near(self.tail_thickness, 0.15),
             tail_deg=self.tail_deg + float(rng.normal(0, 16)),
             tail_curl_deg=self.tail_curl_deg + float(rng.normal(0, 22)),
-            croup_drop=float(np.clip(self.croup_drop + rng.normal(0, 0.02), -0.05, 0.1)),
+            croup_drop=clamp(self.croup_drop + rng.normal(0, 0.02), -0.05, 0.1),
             coat_bulk=float(max(0.0, self.coat_bulk + rng.normal(0, 0.005))),
         )
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model_export.synth import parts
 from model_export.synth.expression import Expression
 from model_export.synth.head_shape import HeadShape
 from model_export.synth.primitives import PrimitiveList
-
-Vector = NDArray[np.float64]
+from model_export.synth.vectors import Vector
 
 _HINGE_X, _HINGE_Z = 0.08, -0.14
 

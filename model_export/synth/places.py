@@ -318,14 +318,13 @@ def random_props(
                 depth = min(depth, wall_depth)
             lift = rng.uniform(1.2, 1.8) if name in HANGING else 0.0
             depth = wall_depth if name in HANGING or name == "door" else depth
-            rows = np.asarray(PROPS[name](rng), np.float32)
+            drawn = PROPS[name](rng)
+            rows = np.empty((len(drawn), SHAPE_COLUMNS + 3), np.float32)
+            rows[:, :SHAPE_COLUMNS] = drawn
             haze = 0.0 if style.indoor else min(0.5, max(0.0, (depth - 3.0) * 0.03))
             rows[:, 8:11] += haze * (np.float32(205.0) - rows[:, 8:11])
-            anchor = np.tile(
-                np.asarray((rng.uniform(-0.5, 0.5) * period, depth, lift), np.float32),
-                (len(rows), 1),
-            )
-            placed.append((depth, np.hstack([rows, anchor])))
+            rows[:, SHAPE_COLUMNS:] = (rng.uniform(-0.5, 0.5) * period, depth, lift)
+            placed.append((depth, rows))
     if not placed:
         return np.zeros((0, SHAPE_COLUMNS + 3), np.float32)
     placed.sort(key=lambda item: -item[0])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sdk.vision.keypoints import KEYPOINT_NAMES
 from model_export.synth import parts
@@ -16,8 +15,7 @@ from model_export.synth.expression import Expression
 from model_export.synth.head import HeadPoints, head_primitives
 from model_export.synth.head_shape import HeadShape
 from model_export.synth.primitives import PrimitiveList, Primitives
-
-Vector = NDArray[np.float64]
+from model_export.synth.vectors import Vector, cross, unit
 
 POSES = ("stand", "sit", "lie")
 _KEYPOINT = {name: i for i, name in enumerate(KEYPOINT_NAMES)}
@@ -240,11 +238,10 @@ def portrait(
 
 
 def _collar(s: PrimitiveList, low: Vector, high: Vector, r_low: float, r_high: float) -> None:
-    axis = (high - low) / max(float(np.linalg.norm(high - low)), 1e-6)
+    axis = unit(high - low)
     centre, radius = low + 0.62 * (high - low), 1.03 * (r_low + 0.62 * (r_high - r_low))
-    u = np.cross(axis, (0.0, 1.0, 0.0))
-    u /= max(float(np.linalg.norm(u)), 1e-6)
-    v = np.cross(axis, u)
+    u = unit(cross(axis, np.array((0.0, 1.0, 0.0))))
+    v = cross(axis, u)
     ring = [
         centre + radius * (math.cos(t) * u + math.sin(t) * v)
         for t in np.linspace(0, 2 * math.pi, 13)

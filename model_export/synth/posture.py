@@ -293,12 +293,13 @@ def _tail(body: Morphology, pose: Pose, pelvis: FloatArray, pelvis_rot: FloatArr
     points = np.empty((len(pose), TAIL_POINTS, 3))
     points[:, 0] = pelvis + pelvis_rot @ np.array((-0.13, 0.0, 0.36 * d))
     step = body.tail_length / (TAIL_POINTS - 1)
-    for k in range(1, TAIL_POINTS):
-        share = (k - 1) / (TAIL_POINTS - 2)
-        angle = pose.tail[:, 0] - 0.6 * pose.pelvis[:, 2] + pose.tail[:, 1] * share
-        yaw = pose.tail[:, 2] * (0.4 + 0.6 * share)
-        points[:, k] = points[:, k - 1] + step * np.stack(
-            (-np.cos(angle) * np.cos(yaw), (np.cos(angle) + 0.25) * np.sin(yaw), np.sin(angle)), -1
-        )
+    share = np.arange(TAIL_POINTS - 1) / (TAIL_POINTS - 2)
+    root = pose.tail[:, 0] - 0.6 * pose.pelvis[:, 2]
+    angle = root[:, None] + pose.tail[:, 1, None] * share
+    yaw = pose.tail[:, 2, None] * (0.4 + 0.6 * share)
+    points[:, 1:, 0] = step * (-np.cos(angle) * np.cos(yaw))
+    points[:, 1:, 1] = step * ((np.cos(angle) + 0.25) * np.sin(yaw))
+    points[:, 1:, 2] = step * np.sin(angle)
+    np.cumsum(points, axis=1, out=points)
     points[:, 1:, 2] = np.maximum(points[:, 1:, 2], 0.03)
     return points

@@ -85,6 +85,11 @@ class Primitives:
         return replace(self, owner=np.full(len(self), owner, np.uint8))
 
 
+def _numbers(point: Sequence[float] | FloatArray) -> Sequence[float]:
+    """The point as plain floats, which Python unpacks and NumPy reads several times faster."""
+    return point.tolist() if isinstance(point, np.ndarray) else point
+
+
 @dataclass
 class PrimitiveList:
     """Collects shapes one by one; `build()` gives the columns.
@@ -116,8 +121,9 @@ class PrimitiveList:
         rest_b: Sequence[float] | FloatArray | None = None,
     ) -> None:
         """A round cone from a to b; `rest_*` default to a and b (body units)."""
-        ra = a if rest_a is None else rest_a
-        rb = b if rest_b is None else rest_b
+        a, b = _numbers(a), _numbers(b)
+        ra = a if rest_a is None else _numbers(rest_a)
+        rb = b if rest_b is None else _numbers(rest_b)
         self._vectors.append((*a, *b, *b, *ra, *rb, *rb))
         self._scalars.append((
             radius_a, radius_b, self.blend if blend is None else blend,
@@ -148,6 +154,7 @@ class PrimitiveList:
         fur: float | None = None,
     ) -> None:
         """A flat triangle; `part_back` is what its clockwise side shows."""
+        a, b, c = _numbers(a), _numbers(b), _numbers(c)
         self._vectors.append((*a, *b, *c, *a, *b, *c))
         self._scalars.append((0.0, 0.0, 0.0, self.fur if fur is None else fur))
         self._bytes.append((TRIANGLE, part, part if part_back is None else part_back, self.owner))

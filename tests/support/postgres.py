@@ -53,7 +53,8 @@ class Postgres:
     def start(self) -> None:
         options = (
             f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c max_connections=120 "
-            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off "
+            "-c min_wal_size=32MB -c max_wal_size=128MB"
         )
         _run(_as_postgres(_binary("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "30",
                           "-o", options, "-l", str(self.folder / "log"), "start"))  # fmt: skip
@@ -65,6 +66,9 @@ class Postgres:
     def url(self, name: str) -> str:
         self.sql(f'CREATE DATABASE "{name}"')
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, name: str) -> None:
+        self.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         return _run([_binary("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", USER,
