@@ -255,6 +255,14 @@ def _trunk_motion(
 
 _FORE_STANCE, _HIND_STANCE = np.radians((-22.0, 30.0)), np.radians((-24.0, 32.0))
 """Lean of the pasterns when the paw lands and when it leaves."""
+_FORE_FOLD, _HIND_FOLD = np.radians(74.0), np.radians(-15.0)
+"""What a swinging limb adds to it: the carpus folds back, the hock folds forward with the stifle.
+
+A hock cannot stretch beyond some 164 degrees (goniometry of Labradors: Jaegger, Marcellin-Little
+and Levine, Am. J. Vet. Res. 63, 2002:979); with these it goes from 120 to 155 in a sound walk.
+"""
+_FORE_CARRIED, _HIND_CARRIED = np.radians(38.0), np.radians(-8.0)
+"""Lean of the pastern of a limb that is carried through a stride."""
 
 
 def _paw_path(
@@ -290,7 +298,7 @@ def _paw_path(
         contact,
         land + (leave - land) * (0.25 * s + 0.75 * smooth(s)),
         leave + (land - leave) * smooth(np.clip(1.25 * u - 0.25, 0, 1))
-        + np.radians(40.0 if hind else 74.0) * fold * np.sin(np.pi * u**0.8) ** 1.4,
+        + (_HIND_FOLD if hind else _FORE_FOLD) * fold * np.sin(np.pi * u**0.8) ** 1.4,
     )  # fmt: skip
     if skipped.any():
         ahead, aside, _ = neutral_paws(body)[limb]
@@ -300,7 +308,8 @@ def _paw_path(
         )
         xy += hold[:, None] * (under - xy)
         height = np.where(skipped, 0.2 * hold + 0.3 * height * (1 - hold), height)
-        lean = np.where(skipped, lean + hold * (np.radians(38.0) - lean), lean)
+        carried = _HIND_CARRIED if hind else _FORE_CARRIED
+        lean = np.where(skipped, lean + hold * (carried - lean), lean)
     height = np.where(contact, 0.0, height)
     xy = np.where(contact[:, None], ground[at], xy)
     return np.column_stack((xy, PAW_HEIGHT + height)), contact, lean
