@@ -53,6 +53,23 @@ def test_a_paw_on_the_ground_does_not_slide(seed):
     assert motion.contacts.mean() > 0.3
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_a_hock_bends_forward_only_and_flexes_in_the_swing(seed):
+    # A Labrador's hock lies between 38 and 164 degrees (Jaegger et al. 2002).
+    plan = planned(seed, skip_rate=0.3 if seed % 3 == 0 else 0.0)
+    motion = plan.at(TIMES)
+    for limb in (RL, RR):
+        stifle, hock, paw = (
+            motion.skeleton.limbs[:, limb, joint][:, [0, 2]] for joint in (MIDDLE, DISTAL, PAW)
+        )
+        up, down = stifle - hock, paw - hock
+        turned = np.arctan2(down[:, 0] * up[:, 1] - down[:, 1] * up[:, 0], (up * down).sum(-1))
+        in_front = np.degrees(turned) % 360
+        assert 80 < in_front.min() and in_front.max() < 175
+        swings = ~motion.contacts[:, limb]
+        assert in_front[swings].min() < in_front[~swings].max() - 10
+
+
 @pytest.mark.parametrize("unsteady", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(6))
 def test_bones_keep_their_length(seed, unsteady):
