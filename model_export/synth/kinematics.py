@@ -261,8 +261,8 @@ _FORE_FOLD, _HIND_FOLD = np.radians(74.0), np.radians(-15.0)
 A hock cannot stretch beyond some 164 degrees (goniometry of Labradors: Jaegger, Marcellin-Little
 and Levine, Am. J. Vet. Res. 63, 2002:979); with these it goes from 120 to 155 in a sound walk.
 """
-_FORE_CARRIED, _HIND_CARRIED = np.radians(38.0), np.radians(-8.0)
-"""Lean of the pastern of a limb that is carried through a stride."""
+_CARRIED = np.radians(-8.0)
+"""Lean of the pastern of a hind limb that is carried through a stride; fore limbs never are."""
 
 
 def _paw_path(
@@ -308,8 +308,7 @@ def _paw_path(
         )
         xy += hold[:, None] * (under - xy)
         height = np.where(skipped, 0.2 * hold + 0.3 * height * (1 - hold), height)
-        carried = _HIND_CARRIED if hind else _FORE_CARRIED
-        lean = np.where(skipped, lean + hold * (carried - lean), lean)
+        lean = np.where(skipped, lean + hold * (_CARRIED - lean), lean)
     height = np.where(contact, 0.0, height)
     xy = np.where(contact[:, None], ground[at], xy)
     return np.column_stack((xy, PAW_HEIGHT + height)), contact, lean
