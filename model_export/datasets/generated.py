@@ -58,8 +58,8 @@ def generated_dogs(count: int, size_px: int, split: Split, *, first_seed: int = 
         if drawn.box_xyxy is not None:
             points = np.asarray(drawn.keypoints, np.float64)
             instances.append(_dog(drawn.box_xyxy, points, drawn.heading_rad))
-        for box, heading in zip(drawn.other_boxes, drawn.other_headings_rad, strict=True):
-            instances.append(_dog(box, None, heading))
+        others = zip(drawn.other_boxes, drawn.other_headings_rad, drawn.other_hidden, strict=True)
+        instances += [_dog(box, None, heading) for box, heading, hidden in others if not hidden]
         pixels = functools.partial(_body_pixels, seed, size_px, split)
         name = f"body-{split}-{seed:06d}"
         samples.append(

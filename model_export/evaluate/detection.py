@@ -1,7 +1,7 @@
 """How good a detector is: average precision as COCO counts it, false alarms, heading error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,16 @@ COCO_IOUS = tuple(float(v) for v in np.linspace(0.5, 0.95, 10).round(2))
 _RECALL_LEVELS = np.linspace(0, 1, 101)
 
 
+def _none_hidden() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
+
+
 @dataclass(frozen=True)
 class ImageDetections:
     """What was found in an image and what is there, boxes (M, 4) xyxy px of the image.
 
     `headings_rad` of the found boxes and `true_headings_rad` of the true ones may be empty.
+    `hidden` (M,): true boxes of which too little is in sight to ask for them; empty for none.
     """
 
     boxes: Floats
@@ -27,6 +32,11 @@ class ImageDetections:
     true_boxes: Floats
     headings_rad: Floats
     true_headings_rad: Floats
+    hidden: NDArray[np.bool_] = field(default_factory=_none_hidden)
+
+    def without_hidden(self) -> "ImageDetections":
+        """The same without the `hidden` boxes and what fits them and nothing else."""
+        return self._without(self.hidden) if self.hidden.any() else self
 
     def without_covered(self) -> "ImageDetections":
         """The same without true boxes that lie by more than half in another true box.
@@ -34,20 +44,22 @@ class ImageDetections:
         A dog behind a dog cannot be told from a part of it: such boxes are set aside, and so are
         the detections that fit them and nothing else (PASCAL VOC's "difficult" objects).
         """
+        covered = _covered(np.asarray(self.true_boxes, np.float32).reshape(-1, 4))
+        return self._without(covered) if covered.any() else self
+
+    def _without(self, aside: NDArray[np.bool_]) -> "ImageDetections":
         true = np.asarray(self.true_boxes, np.float32).reshape(-1, 4)
-        covered = _covered(true)
-        if not covered.any():
-            return self
         boxes = np.asarray(self.boxes, np.float32).reshape(-1, 4)
         fit = iou_matrix(boxes, true) >= 0.5
-        kept = ~fit.any(axis=1) | fit[:, ~covered].any(axis=1)
+        kept = ~fit.any(axis=1) | fit[:, ~aside].any(axis=1)
         headings, known = np.asarray(self.headings_rad), np.asarray(self.true_headings_rad)
         return ImageDetections(
             boxes[kept],
             np.asarray(self.scores)[kept],
-            true[~covered],
+            true[~aside],
             headings[kept] if len(headings) else headings,
-            known[~covered] if len(known) else known,
+            known[~aside] if len(known) else known,
+            self.hidden[~aside] if len(self.hidden) else self.hidden,
         )
 
 
@@ -65,17 +77,18 @@ def _covered(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
 class DetectionReport:
     """The numbers of a detector.
 
-    `map50`, `map50_95` of all boxes, `map50_uncovered` without dogs behind dogs
-    (`ImageDetections.without_covered`); at `threshold`: recall and precision at IoU .5 and found
-    boxes per image without an object; median and 90th percentile of the heading error (NaN
-    without headings), and how often both say the same side where |cos| > 0.5;
-    `best_threshold` is where F1 is greatest.
+    `map50`, `map50_95` and all else without boxes that are `hidden`; `map50_all` with them,
+    `map50_uncovered` also without dogs behind dogs (`ImageDetections.without_covered`); at
+    `threshold`: recall and precision at IoU .5 and found boxes per image without an object; median
+    and 90th percentile of the heading error (NaN without headings), and how often both say the
+    same side where |cos| > 0.5; `best_threshold` is where F1 is greatest.
     """
 
     images: int
     objects: int
     map50: float
     map50_95: float
+    map50_all: float
     map50_uncovered: float
     threshold: float
     recall: float
@@ -147,14 +160,16 @@ def angle_gap_deg(a_rad: Floats, b_rad: Floats) -> NDArray[np.float64]:
 def report(images: Sequence[ImageDetections], threshold: float) -> DetectionReport:
     """All numbers of a detector over a set; `threshold` is the score from which a box counts."""
     hits = false_alarms = found = 0
+    empty = [len(image.true_boxes) == 0 for image in images]
+    everything, images = images, [image.without_hidden() for image in images]
     errors: list[NDArray[np.float64]] = []
     agreements: list[NDArray[np.bool_]] = []
-    for image in images:
+    for image, without_object in zip(images, empty, strict=True):
         scores, taken = _matched(image, 0.5)
         counted = scores >= threshold
         found += int(counted.sum())
         hits += int((taken[counted] >= 0).sum())
-        if len(image.true_boxes) == 0:
+        if without_object:
             false_alarms += int(counted.sum())
         if len(image.headings_rad) and len(image.true_headings_rad):
             order = np.argsort(-np.asarray(image.scores), kind="stable")
@@ -166,7 +181,7 @@ def report(images: Sequence[ImageDetections], threshold: float) -> DetectionRepo
             side = known & (np.abs(np.cos(truth)) > 0.5)
             agreements.append((np.cos(mine[side]) >= 0) == (np.cos(truth[side]) >= 0))
     objects = sum(len(image.true_boxes) for image in images)
-    negatives = sum(len(image.true_boxes) == 0 for image in images)
+    negatives = sum(empty)
     error = np.concatenate(errors) if errors else np.zeros(0)
     agree = np.concatenate(agreements) if agreements else np.zeros(0, bool)
     precisions = [average_precision(images, iou) for iou in COCO_IOUS]
@@ -175,6 +190,7 @@ def report(images: Sequence[ImageDetections], threshold: float) -> DetectionRepo
         objects=objects,
         map50=precisions[0],
         map50_95=float(np.mean(precisions)),
+        map50_all=average_precision(everything, 0.5),
         map50_uncovered=average_precision([i.without_covered() for i in images], 0.5),
         threshold=threshold,
         recall=hits / objects if objects else float("nan"),

@@ -75,6 +75,7 @@ def detections_of(
                 true_boxes=example.face_boxes if face else example.dog_boxes,
                 headings_rad=np.zeros(0) if face else seen.headings_rad,
                 true_headings_rad=np.zeros(0) if face else example.dog_headings_rad,
+                hidden=np.zeros(0, np.bool_) if face else example.dogs_hidden,
             )
         )
     return found

@@ -353,22 +353,3 @@ def observe(
     hidden = surface < seen[:, 2] - tolerance
     visibility = np.where(inside, np.where(hidden, 1.0, 2.0), 0.0)
     return np.column_stack((seen[:, :2], visibility))
-
-
-_DOG = np.zeros(256, bool)
-_DOG[list(parts.DOG_PARTS)] = True
-_HEAD = np.zeros(256, bool)
-_HEAD[list(parts.HEAD_PARTS)] = True
-
-
-def boxes_of(buffer: GBuffer, owner: int) -> tuple[FloatArray | None, FloatArray | None]:
-    """Boxes (4,) xyxy px of the dog and of its head as they are seen; None below 12 pixels."""
-    mine = buffer.owner == owner
-    return _box(mine & _DOG[buffer.part]), _box(mine & _HEAD[buffer.part])
-
-
-def _box(mask: NDArray[np.bool_]) -> FloatArray | None:
-    if np.count_nonzero(mask) < 12:
-        return None
-    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    return np.array((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), np.float64)

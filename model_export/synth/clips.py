@@ -16,7 +16,6 @@ from model_export.synth.background import Background
 from model_export.synth.body import (
     Dog,
     FigureMaker,
-    boxes_of,
     collar_point,
     keypoint_tolerance,
     observe,
@@ -30,6 +29,7 @@ from model_export.synth.gait import random_gait, with_other_faults
 from model_export.synth.gait_truth import measure
 from model_export.synth.images import Split, fray, ground_row_px, shadow_spots
 from model_export.synth.kinematics import GaitPlan, Motion
+from model_export.synth.outline import boxes_of
 from model_export.synth.primitives import Primitives
 from model_export.synth.raster import rasterise
 from model_export.synth.shading import Light, contact_shadow, shade

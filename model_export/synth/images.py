@@ -13,7 +13,6 @@ from model_export.synth import poses
 from model_export.synth.background import Background
 from model_export.synth.body import (
     Dog,
-    boxes_of,
     collar_point,
     figure,
     keypoint_tolerance,
@@ -27,6 +26,7 @@ from model_export.synth.company import Person, leash
 from model_export.synth.expression import Expression
 from model_export.synth.gait import random_gait
 from model_export.synth.kinematics import GaitPlan
+from model_export.synth.outline import LEAST_SEEN_SHARE, boxes_of, extent_px, seen_share
 from model_export.synth.paint import Float32Array
 from model_export.synth.posture import PAW_HEIGHT, Pose, Skeleton, rotation, solve, standing
 from model_export.synth.primitives import Primitives
@@ -51,7 +51,8 @@ class BodyImage:
 
     `keypoints` (24, 3) x, y px and visibility 0 / 1 / 2, all 0 without a dog; boxes xyxy px cut at
     the border, of what can be seen; `heading_rad` 0 = faces image right, pi/2 = towards us, NaN
-    without a dog; `action` one of WALK, TROT, STAND, SIT, DOWN, PAW, JUMP, NONE.
+    without a dog; `action` one of WALK, TROT, STAND, SIT, DOWN, PAW, JUMP, NONE; `hidden`: less
+    of the dog is in sight than `LEAST_SEEN_SHARE`. `other_*` likewise of further dogs.
     """
 
     image: NDArray[np.uint8]
@@ -62,9 +63,11 @@ class BodyImage:
     action: str
     has_dog: bool
     breed: str = ""
+    hidden: bool = False
     other_boxes: tuple[NDArray[np.float32], ...] = ()
     other_face_boxes: tuple[NDArray[np.float32], ...] = ()
     other_headings_rad: tuple[float, ...] = ()
+    other_hidden: tuple[bool, ...] = ()
 
 
 def random_pose(rng: np.random.Generator, dog: Dog, action: str) -> Skeleton:
@@ -117,16 +120,6 @@ def random_view(rng: np.random.Generator) -> tuple[float, float, float]:
     if rng.random() < 0.2:
         elevation = math.radians(float(rng.uniform(15, 45)))
     return azimuth, elevation, float(rng.uniform(2.6, 9.0))
-
-
-def extent_px(primitives: Primitives, camera: Camera) -> FloatArray:
-    """Box (x0, y0, x1, y1) px about all shapes; a little too wide, never too narrow."""
-    points = np.concatenate((primitives.a_xyz, primitives.b_xyz))
-    radii = np.concatenate((primitives.radius_a, primitives.radius_b))
-    seen = camera.project(points)
-    reach = radii * camera.focal_px / seen[:, 2]
-    low, high = seen[:, :2] - reach[:, None], seen[:, :2] + reach[:, None]
-    return np.concatenate((low.min(0), high.max(0)))
 
 
 def frame_camera(
@@ -202,18 +195,16 @@ def body_image(seed: int, size: int = 256, split: Split = "train") -> BodyImage:
     truncated = rng.random() < 0.12
     fill = float(rng.uniform(1.02, 1.45)) if truncated else float(rng.uniform(0.35, 1.0))
     camera = frame_camera(rng, main.primitives, dog.body.trunk, (size, size), view, fill)
-    groups, coats, others = [main.primitives], [dog.coat], []
+    dogs, coats, others = [main.primitives], [dog.coat], []
     if rng.random() < SECOND_DOG_SHARE[split]:
         other, coat, heading = _second_dog(rng, split, view[0])
-        groups.append(other)
+        dogs.append(other)
         coats.append(coat)
         others.append(heading)
     extras = _company(rng, dog, skeleton, camera)
-    if extras is not None:
-        groups.append(extras)
     image, buffer = render_scene(
         rng,
-        Primitives.concat(groups),
+        Primitives.concat(dogs if extras is None else [*dogs, extras]),
         tuple(coats),
         dog,
         skeleton,
@@ -229,17 +220,25 @@ def body_image(seed: int, size: int = 256, split: Split = "train") -> BodyImage:
     keypoints = hide_covered(keypoints, covered)
     box, face = boxes_of(buffer, 0)
     finished = CameraEffects.random(rng).apply(image)
-    pairs = [boxes_of(buffer, owner) for owner in range(1, 1 + len(others))]
-    kept = [(b, f, h) for (b, f), h in zip(pairs, others, strict=True) if b is not None]
     if box is None:
         return _nothing(finished)
+    shares = [seen_share(buffer, k, dogs[k], camera, covered > 0.5) for k in range(len(dogs))]
+    hidden = [share < LEAST_SEEN_SHARE for share in shares]
+    pairs = [boxes_of(buffer, owner) for owner in range(1, len(dogs))]
+    kept = [
+        (b, f, h, x)
+        for (b, f), h, x in zip(pairs, others, hidden[1:], strict=True)
+        if b is not None
+    ]
     return BodyImage(
         image=finished, keypoints=keypoints.astype(np.float32), box_xyxy=box.astype(np.float32),
         face_box_xyxy=None if face is None else face.astype(np.float32),
         heading_rad=camera.heading_rad, action=action, has_dog=True, breed=dog.body.archetype,
-        other_boxes=tuple(b.astype(np.float32) for b, _, _ in kept),
-        other_face_boxes=tuple(f.astype(np.float32) for _, f, _ in kept if f is not None),
-        other_headings_rad=tuple(h for _, _, h in kept),
+        hidden=hidden[0],
+        other_boxes=tuple(b.astype(np.float32) for b, _, _, _ in kept),
+        other_face_boxes=tuple(f.astype(np.float32) for _, f, _, _ in kept if f is not None),
+        other_headings_rad=tuple(h for _, _, h, _ in kept),
+        other_hidden=tuple(x for _, _, _, x in kept),
     )  # fmt: skip
 
 

@@ -115,6 +115,7 @@ def _draw(source: DataSource, seed: int) -> dict[str, Any]:
             "image": face.image,
             "dog_boxes": _padded([]),
             "dog_headings": headings,
+            "dogs_hidden": np.zeros(_MAX_BOXES, np.bool_),
             "keypoints": np.zeros((KEYPOINTS, 3), np.float32),
             "face_boxes": _padded(([face.face_box_xyxy] if known else []) + others),
             "emotion": emotion if known else UNKNOWN_EMOTION,
@@ -131,10 +132,15 @@ def _draw(source: DataSource, seed: int) -> dict[str, Any]:
         headings[0] = body.heading_rad
     for k, heading in enumerate(getattr(body, "other_headings_rad", ())):
         headings[k + int(body.has_dog)] = heading
+    hidden = np.zeros(_MAX_BOXES, np.bool_)
+    hidden[0] = body.has_dog and getattr(body, "hidden", False)
+    for k, one in enumerate(getattr(body, "other_hidden", ())):
+        hidden[k + int(body.has_dog)] = one
     return {
         "image": body.image,
         "dog_boxes": _padded(dogs),
         "dog_headings": headings,
+        "dogs_hidden": hidden,
         "keypoints": body.keypoints if body.has_dog else np.zeros((KEYPOINTS, 3)),
         "face_boxes": _padded(faces),
         "emotion": UNKNOWN_EMOTION,
@@ -150,6 +156,7 @@ def _draw(source: DataSource, seed: int) -> dict[str, Any]:
 _COLUMNS: dict[str, Any] = {
     "dog_boxes": np.float32,
     "dog_headings": np.float32,
+    "dogs_hidden": np.bool_,
     "keypoints": np.float32,
     "face_boxes": np.float32,
     "emotion": np.int8,
@@ -260,6 +267,7 @@ class Shards:
             image=np.asarray(self._images[shard][within]),
             dog_boxes=dogs[known_dogs],
             dog_headings_rad=labels["dog_headings"][index][known_dogs],
+            dogs_hidden=labels["dogs_hidden"][index][known_dogs],
             keypoints=labels["keypoints"][index],
             face_boxes=faces[~np.isnan(faces[:, 0])],
             emotion=int(labels["emotion"][index]),

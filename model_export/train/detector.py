@@ -75,6 +75,8 @@ def place(example: Example, window: resample.Window, face: bool) -> _Placed:
     share = _areas(clipped) / np.maximum(area, 1e-6)
     small = np.minimum(clipped[:, 2] - clipped[:, 0], clipped[:, 3] - clipped[:, 1]) < STRIDE
     kept = (share >= _VISIBLE_SHARE) & ~small
+    if not face and len(example.dogs_hidden):
+        kept &= ~example.dogs_hidden
     ignored = ~kept & (share > 0)
     turned = np.pi - headings if window.mirrored else headings
     pixels = resample.sample(example.image, window)

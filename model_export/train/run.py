@@ -130,7 +130,8 @@ def usable(
     """
     labels = shards.labels
     if model == "dog-detector":
-        several = np.count_nonzero(~np.isnan(labels["dog_boxes"][..., 0]), axis=1) > 1
+        legible = ~np.isnan(labels["dog_boxes"][..., 0]) & ~labels["dogs_hidden"]
+        several = np.count_nonzero(legible, axis=1) > 1
         times = np.where(several, _SECOND_DOG_TIMES, 1) if repeated else np.ones(len(several), int)
         return np.repeat(np.arange(len(several)), times * labels["dogs_labelled"])
     if model == "face-detector":

@@ -1,6 +1,7 @@
 """Average precision and false alarms against cases worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,23 @@ def test_a_dog_behind_a_dog_is_set_aside_with_the_box_that_fits_it():
     both = [seen([behind, front, [200, 0, 230, 30]], [0.95, 0.9, 0.8], [front, behind])]
     assert average_precision([i.without_covered() for i in both], 0.5) == pytest.approx(1.0)
     assert len(both[0].without_covered().boxes) == 2, "the false box still counts"
+
+
+def test_a_hidden_dog_is_neither_missed_nor_a_false_alarm():
+    front, tuft = [0, 0, 100, 60], [30, 20, 34, 50]
+    missed = replace(seen([front], [0.9], [front, tuft]), hidden=np.array([False, True]))
+    numbers = report([missed], 0.5)
+    assert numbers.map50 == 1.0 and numbers.recall == 1.0 and numbers.objects == 1
+    assert numbers.map50_all == pytest.approx(51 / 101)
+    found = replace(
+        seen([tuft, front, [200, 0, 230, 30]], [0.95, 0.9, 0.6], [front, tuft]),
+        hidden=np.array([False, True]),
+    )
+    numbers = report([found], 0.5)
+    assert numbers.map50 == 1.0 and numbers.map50_all == 1.0
+    assert numbers.precision == 0.5, "the false box still counts"
+    only = replace(seen([[200, 0, 230, 30]], [0.9], [tuft]), hidden=np.array([True]))
+    assert report([only, missed], 0.5).negatives == 0, "a picture with a hidden dog is not empty"
 
 
 def test_headings_are_compared_with_the_box_that_was_matched():

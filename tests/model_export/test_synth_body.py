@@ -11,7 +11,7 @@ pytest.importorskip("numba")
 
 from edge_sdk.vision.keypoints import FLIP_INDEX, KEYPOINT_NAMES
 from model_export.synth import parts
-from model_export.synth.body import Dog, boxes_of, figure, keypoint_tolerance, observe
+from model_export.synth.body import Dog, figure, keypoint_tolerance, observe
 from model_export.synth.camera import Camera
 from model_export.synth.clips import ActionClip, WalkClip
 from model_export.synth.expression import Expression
@@ -19,7 +19,9 @@ from model_export.synth.filming import Filming
 from model_export.synth.gait import random_gait
 from model_export.synth.images import body_image
 from model_export.synth.kinematics import GaitPlan
+from model_export.synth.outline import boxes_of, seen_share
 from model_export.synth.posture import Pose, solve
+from model_export.synth.primitives import Primitives
 from model_export.synth.raster import rasterise
 from model_export.synth.write import write_body_images, write_clip, write_mp4
 
@@ -144,6 +146,39 @@ def test_the_far_eye_is_hidden_behind_the_head():
     assert points[KEYPOINT_NAMES.index("left_eye"), 2] == 1
     box, face = boxes_of(buffer, 0)
     assert box is not None and face is not None and boxes_of(buffer, 1) == (None, None)
+
+
+def test_the_share_in_sight_counts_what_stands_before_a_dog_and_the_border():
+    dog, pose = walking(3)
+    shapes = figure(dog, solve(dog.body, pose), Expression()).primitives
+    view = Camera(-math.pi / 2, 0.0, 5.0, 500.0, (160.0, 100.0), (-0.3, 0.0, 0.5))
+    free = np.zeros((200, 320), np.bool_)
+    alone = rasterise(shapes, view, 320, 200)
+    assert seen_share(alone, 0, shapes, view, free) == pytest.approx(1.0, abs=0.06)
+
+    columns = np.flatnonzero((alone.owner == 0).any(0))
+    covered = free.copy()
+    covered[:, : int(np.median(columns))] = True
+    left = np.count_nonzero((alone.owner == 0) & ~covered) / np.count_nonzero(alone.owner == 0)
+    assert 0.2 < left < 0.8
+    assert seen_share(alone, 0, shapes, view, covered) == pytest.approx(left, abs=0.05)
+
+    cut = replace(view, centre_px=(160.0 - float(np.median(columns)), 100.0))
+    beside = seen_share(rasterise(shapes, cut, 320, 200), 0, shapes, cut, free)
+    assert beside == pytest.approx(left, abs=0.05)
+
+    nearer = shapes.transformed(translation=(0.0, -0.8, 0.0)).with_owner(1)
+    both = rasterise(Primitives.concat([shapes, nearer]), view, 320, 200)
+    assert seen_share(both, 0, shapes, view, free) < 0.25
+    assert seen_share(both, 1, nearer, view, free) > 0.9
+
+
+def test_a_dog_of_whom_tufts_show_is_told_hidden_and_one_half_in_sight_is_not():
+    behind, beside = body_image(523, 256, "test"), body_image(779, 256, "test")
+    assert (behind.hidden, behind.other_hidden) == (False, (True,))
+    assert (beside.hidden, beside.other_hidden) == (False, (False,))
+    first = body_image(128, 256, "train")
+    assert first.hidden and first.has_dog, "somebody stands before the dog"
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Shards of generated pictures: the same bytes however they were made, resumed, with all labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ pytest.importorskip("torch")
 
 from model_export.train import data
 from model_export.train.data import DataSource, generate
+from model_export.train.run import usable
 from tests.support import plain_dogs
 
 BODY = "tests.support.plain_dogs:body_image"
@@ -56,6 +59,21 @@ def test_the_second_dog_of_a_picture_is_a_box_too_and_its_face_is_unknown(tmp_pa
     assert example.dog_boxes[1].tolist() == [1, 2, 9, 8]
     assert np.isnan(example.dog_headings_rad[1]) and not np.isnan(example.dog_headings_rad[0])
     assert not example.faces_labelled
+
+
+def test_a_hidden_second_dog_is_marked_and_does_not_make_a_picture_of_two(tmp_path, monkeypatch):
+    def two_dogs(seed, size, split):
+        body = plain_dogs.body_image(seed, size, split)
+        second = (np.array([1.0, 2, 9, 8]),)
+        return replace(body, other_boxes=second, other_hidden=(seed % 2 == 0,))
+
+    monkeypatch.setattr(plain_dogs, "two_dogs", two_dogs, raising=False)
+    one = DataSource("body", 48, "train", 3, "tests.support.plain_dogs:two_dogs")
+    shards = generate(one, tmp_path, workers=0)
+    assert shards.example(0).dogs_hidden.tolist() == [False, True]
+    assert shards.example(1).dogs_hidden.tolist() == [False, False]
+    rows = usable(shards, "dog-detector", repeated=True)
+    assert rows.tolist() == [0, 1, 1, 1, 2], "dogs that are seen twice over are shown oftener"
 
 
 def test_worker_processes_write_the_bytes_that_one_process_writes(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The detector's recipe: labels follow the window, targets sit where the decoder looks."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,6 +149,15 @@ def test_a_dog_mostly_out_of_sight_is_ignored_and_a_clipped_one_keeps_its_visibl
     np.testing.assert_allclose(clipped.boxes, [[0, 30, 30, 50]])
     gone = place(dog(), resample.Window(70.0, 0.0, 1.0, 64, 64), face=False)
     assert len(gone.boxes) == 0 and len(gone.ignored) == 0
+
+
+def test_a_hidden_dog_is_ignored_and_its_face_is_not():
+    hidden = replace(dog(), dogs_hidden=np.array([True]), face_boxes=dog().dog_boxes)
+    window = resample.Window(0.0, 0.0, 1.0, 80, 80)
+    placed = place(hidden, window, face=False)
+    assert len(placed.boxes) == 0
+    np.testing.assert_allclose(placed.ignored, [[20, 30, 60, 50]])
+    assert len(place(hidden, window, face=True).boxes) == 1
 
 
 def test_a_mosaic_holds_the_dogs_of_its_four_tiles_where_they_are_drawn():

@@ -26,6 +26,7 @@ class Body:
     heading_rad: float
     has_dog: bool
     other_boxes: tuple = field(default=())
+    other_hidden: tuple = field(default=())
 
 
 @dataclass(frozen=True)
