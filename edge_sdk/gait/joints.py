@@ -34,8 +34,9 @@ PHASES: Final = 64
 # its hock angle six (Hottinger et al., Am. J. Vet. Res. 57, 1996:381).
 HARMONICS: Final = 5
 # Harmonics of a smooth motion fall with the square of their order: a ridge of noise over amplitude,
-# (0.03 / 0.1 trunk lengths)^2 times order^4, keeps few frames a second from inventing high ones.
-CALM: Final = 0.1
+# (0.017 / 0.1 trunk lengths)^2 times order^4, keeps few frames a second from inventing high ones.
+# The noise is what keypoints found in pictures scatter by about their path (decision 0012).
+CALM: Final = 0.03
 # Pelvis and chest grow together, trunks of short-legged breeds grow alone: the hip lies below the
 # tail base by this share of the distance from withers to elbow. Believed in part, as elbows
 # are keypoints that move.
