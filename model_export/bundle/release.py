@@ -295,10 +295,12 @@ def _real(settings: ReleaseSettings, name: str) -> Mapping[str, Any]:
 def _commands(nets: Mapping[str, VerifiedNet]) -> tuple[str, ...]:
     trained = []
     for name, net in nets.items():
-        began = read_source(net.folder).began_with
-        more = "" if began is None else f" --start-from FOLDER  # of {began}"
-        model = name.removesuffix("-photo")
-        trained.append(f"python -m model_export train {model} --out runs/{name}{more}")
+        source = read_source(net.folder)
+        began = source.began_with
+        words = ["python -m model_export train", name.removesuffix("-photo"), f"--out runs/{name}"]
+        words += source.options
+        words += [] if began is None else [f"--start-from FOLDER  # of {began}"]
+        trained.append(" ".join(words))
     return (*trained, "python -m model_export release --models MODELS --out assets/models")
 
 

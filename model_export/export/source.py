@@ -22,6 +22,7 @@ from edge_sdk.bundle.manifest import (
 from edge_sdk.vision.keypoints import FLIP_INDEX, KEYPOINT_NAMES, SKELETON
 from model_export import nets
 from model_export.export.precision import ExportFailed
+from model_export.train.presets import DEFAULT
 
 _STAGE_OF_HEAD: dict[str, StageName] = {
     "centre": "detector",
@@ -46,7 +47,8 @@ class ExportSource:
     """A trained net (`module`: normalised (N, 3, H, W) -> raw head) and what its bundle says of it.
 
     `file`: the checkpoint, from which `load_source` reads the same again; `metrics`: numbers of
-    the evaluation, as they are; `began_with`: the bundle or checkpoint of the first weights.
+    the evaluation, as they are; `began_with`: the bundle or checkpoint of the first weights;
+    `options`: of `train`, where the training was not the preset's.
     """
 
     file: Path
@@ -62,6 +64,7 @@ class ExportSource:
     calibration: Calibration | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     began_with: str | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
@@ -118,6 +121,7 @@ def _source(
             calibration=_calibration(meta.get("calibration") or {}),
             metrics=dict(meta.get("metrics") or {}),
             began_with=_began_with(meta["training"]),
+            options=_options(meta["training"]),
         )
     except msgspec.ValidationError as error:
         raise ExportFailed(f"{file}: {error}") from error
@@ -169,6 +173,21 @@ def _began_with(told: Mapping[str, Any]) -> str | None:
     if began is None or str(began).startswith("bundle "):
         return began
     return "/".join(Path(str(began)).parts[-2:])
+
+
+def _options(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to tell `train` so that it does the same again, where the preset says otherwise."""
+    done = told.get("preset")
+    if not isinstance(done, Mapping) or done.get("model") not in DEFAULT:
+        return ()
+    default = DEFAULT[str(done["model"])]
+    options = [
+        f"--{name.replace('_', '-')} {done[name]}"
+        for name in ("epochs", "images", "learning_rate", "seed")
+        if name in done and done[name] != getattr(default, name)
+    ]
+    weights = {source["weight"]: None for source in told.get("data", ()) if "weight" in source}
+    return (*options, *(f"--extra LIST={weight:g}" for weight in weights))
 
 
 def _code_licence(arch: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import msgspec
 import pytest
@@ -41,6 +41,7 @@ from model_export.export.precision import ExportFailed  # noqa: E402
 from model_export.export.source import load_source  # noqa: E402
 from model_export.parity.report import NotVerified, write_parity  # noqa: E402
 from model_export.parity.verify import verify_folder  # noqa: E402
+from model_export.train.presets import preset  # noqa: E402
 from tests.support.export_nets import (  # noqa: E402
     IMAGE_PX,
     lively_checkpoint,
@@ -322,6 +323,29 @@ def test_one_bundle_is_made_anew_and_the_others_count_for_the_budget(models, tmp
         make_release(replace(everything, only=("dog-emotion",), budget_bytes=lean))
     with pytest.raises(ExportFailed, match="dog-cat"):
         make_release(replace(everything, only=("dog-cat",)))
+
+
+def test_the_card_names_the_command_that_trains_the_same_again(models, tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for path in models.glob("*.pt"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    document = torch.load(folder / "emotion.pt", weights_only=True)
+    chosen = replace(preset("emotion"), epochs=3, seed=77)
+    document["training"] |= {
+        "preset": {**asdict(chosen), "classes": list(chosen.classes)},
+        "started_from": "/home/somebody/runs/first/model.pt",
+    }
+    free = {"name": "own faces", "licence": "own", "images": 5, "weight": 0.5}
+    document["training"]["data"] = [*document["training"]["data"], free]
+    torch.save(document, folder / "emotion.pt")
+    make_release(settings(folder, tmp_path, only=("dog-emotion",)))
+    card = (tmp_path / "out" / "dog-emotion" / "MODEL_CARD.md").read_text()
+    assert (
+        "train emotion --out runs/emotion --epochs 3 --seed 77 --extra LIST=0.5 "
+        "--start-from FOLDER  # of first/model.pt" in card
+    )
+    assert "somebody" not in card
 
 
 def test_a_release_without_a_checkpoint_says_which(tmp_path):
