@@ -1,9 +1,9 @@
 """What each model takes and gives, and the sizes of its training: the default and a tiny one.
 
 The tiny presets prove the road (64 images, one epoch, seconds); the default presets make bundles
-of the product's kind on two CPU cores. Minutes on one core of an AMD EPYC: emotion 15, face detector
-20, dog detector 48, pose 67. The shipped face and emotion are theirs; the shipped pose and dog
-detector went on from earlier weights in several runs: docs/decisions/0010 and 0011.
+of the product's kind on two CPU cores. Minutes on one core of an AMD EPYC: emotion 15, face
+detector 20, dog detector 48, pose 67. The shipped face and emotion are theirs; the shipped pose and
+dog detector went on from earlier weights in several runs: docs/decisions/0010 and 0011.
 """
 
 from dataclasses import dataclass, field, replace
