@@ -49,9 +49,9 @@ FEW = settings(
 
 @st.composite
 def boxes(draw: st.DrawFn, width: int, height: int) -> np.ndarray:
-    x = sorted(draw(st.lists(st.floats(0, width), min_size=2, max_size=2)))
-    y = sorted(draw(st.lists(st.floats(0, height), min_size=2, max_size=2)))
-    return np.array([x[0], y[0], max(x[1], x[0] + 0.5), max(y[1], y[0] + 0.5)])
+    """A box of half a pixel or more that lies in the picture."""
+    x0, y0 = draw(st.floats(0, width - 0.5)), draw(st.floats(0, height - 0.5))
+    return np.array([x0, y0, draw(st.floats(x0 + 0.5, width)), draw(st.floats(y0 + 0.5, height))])
 
 
 @st.composite
