@@ -212,6 +212,10 @@ class Runner:
                 if not await self._entered(plan, part_no, stage):
                     return {"stopped": True}
                 tried = await self._tried(plan, part_no, stage, state, attempt)
+                if job_id in self._suspected:
+                    # Its next stage waits for the one that has the lock now: what that one kills
+                    # meanwhile is not this job's doing.
+                    await persist(lambda: self._store.stage_left(job_id, part_no))
             if not isinstance(tried, _Again):
                 return tried
             if attempt == ATTEMPTS:

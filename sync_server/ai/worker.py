@@ -139,15 +139,11 @@ class Worker:
         for dead in await self._executors.dead(self.executor_id):
             if not await self._executors.claim(dead, self.executor_id):
                 continue
-            crashed = await self._executors.count_crashes(dead)
-            suspects = [job for job in crashed if job.count >= MAX_CRASHES]
-            if suspects:
-                # One crash has one culprit: jobs that run beside it die with it as often, and go
-                # on without it. The furthest is the likeliest; else it is the next crash's.
-                job = max(suspects, key=lambda suspect: suspect.percent)
-                ending = crashed_ending(job.stage, job.percent, job.language)
-                await self._store.give_up(job.job_id, job.run_no, ending)
-                log.error("job_kills_workers", job_id=job.job_id, stage=job.stage)
+            for job in await self._executors.count_crashes(dead):
+                if job.count >= MAX_CRASHES:
+                    ending = crashed_ending(job.stage, job.percent, job.language)
+                    await self._store.give_up(job.job_id, job.run_no, ending)
+                    log.error("job_kills_workers", job_id=job.job_id, stage=job.stage)
             runs = await self._engine.takeover(dead)
             await self._executors.remove(dead)
             if runs:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from dataclasses import asdict, replace
 
@@ -290,10 +291,7 @@ def test_a_release_of_one_bundle_leaves_the_others_and_counts_them(models, tmp_p
 
 
 def test_a_release_refuses_default_bundles_with_bound_terms(models, tmp_path):
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for path in models.glob("*.pt"):
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = shutil.copytree(models, tmp_path / "models")
     document = torch.load(folder / "face-detector.pt", weights_only=True)
     document["training"]["data"] = [{"name": "photos", "licence": "CC-BY-NC-4.0", "images": 9}]
     torch.save(document, folder / "face-detector.pt")
@@ -326,10 +324,7 @@ def test_one_bundle_is_made_anew_and_the_others_count_for_the_budget(models, tmp
 
 
 def test_the_card_names_the_command_that_trains_the_same_again(models, tmp_path):
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for path in models.glob("*.pt"):
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = shutil.copytree(models, tmp_path / "models")
     document = torch.load(folder / "emotion.pt", weights_only=True)
     chosen = replace(preset("emotion"), epochs=3, seed=77)
     document["training"] |= {
